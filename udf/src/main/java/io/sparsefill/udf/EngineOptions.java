@@ -1,0 +1,34 @@
+package io.sparsefill.udf;
+
+import io.sparsefill.kernels.KvDtype;
+import java.io.Serializable;
+import java.util.Set;
+
+/**
+ * Everything that {@link Engine#open} needs; travels from the driver to the executors.
+ *
+ * @param model folder of the checkpoint, readable on every executor
+ * @param backend {@code auto}, {@code cpu} or {@code cuda}
+ * @param weights {@code resident} or {@code stream}
+ * @param attention {@code --attention}: {@code minference}, {@code dense}, {@code a-shape[:INITIAL:LOCAL]}, {@code
+ *     vertical-slash:V:S}, {@code block-sparse[:K]}
+ * @param patternsJson content of MInference's pattern file for {@code minference}, or null for the default pattern on
+ *     every head
+ * @param emit what is computed
+ * @param lastPositions N, how many of the last positions give logits
+ * @param kvDtype element type of KV blocks
+ * @param blockTokens tokens of a KV block
+ * @param threads CPU threads of one pre-fill
+ */
+public record EngineOptions(
+    String model,
+    String backend,
+    String weights,
+    String attention,
+    String patternsJson,
+    Set<Emit> emit,
+    int lastPositions,
+    KvDtype kvDtype,
+    int blockTokens,
+    int threads)
+    implements Serializable {}
