@@ -14,7 +14,12 @@ public record AttentionShape(
     int tokens, int heads, int kvHeads, int headDim, float scale, int window) {
   /** Checks the sizes. */
   public AttentionShape {
-    if (tokens < 1 || heads < 1 || kvHeads < 1 || headDim < 1 || heads % kvHeads != 0 || window < 0) {
+    if (tokens < 1
+        || heads < 1
+        || kvHeads < 1
+        || headDim < 1
+        || heads % kvHeads != 0
+        || window < 0) {
       throw new IllegalArgumentException(
           "Attention over T=%d tokens with H=%d heads, G=%d KV heads, D=%d, window %d: sizes must be positive, and H a multiple of G"
               .formatted(tokens, heads, kvHeads, headDim, window));

@@ -6,7 +6,9 @@ import java.util.Locale;
 public enum KvDtype {
   /** bfloat16: the upper half of an fp32, rounded to nearest even. */
   BF16,
-  /** IEEE 754 binary16, rounded to nearest even; values beyond 65504 are an error of the document. */
+  /**
+   * IEEE 754 binary16, rounded to nearest even; values beyond 65504 are an error of the document.
+   */
   FP16;
 
   /** Bytes of one element. */

@@ -1,9 +1,10 @@
 package io.sparsefill.kernels;
 
 /**
- * A row-major matrix in the memory of one {@link Backend}: {@code rows x cols} numbers in the element type that the
- * backend computes with (fp32 on the CPU). The backend that made it owns the memory; {@link #close()} gives it back.
- * A view made by {@link #rows(long, long)} shares the memory and needs no closing.
+ * A row-major matrix in the memory of one {@link Backend}: {@code rows x cols} numbers in the
+ * element type that the backend computes with (fp32 on the CPU). The backend that made it owns the
+ * memory; {@link #close()} gives it back. A view made by {@link #rows(long, long)} shares the
+ * memory and needs no closing.
  */
 public interface Tensor extends AutoCloseable {
   /** Number of rows. */

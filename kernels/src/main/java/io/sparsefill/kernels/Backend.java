@@ -1,0 +1,135 @@
+package io.sparsefill.kernels;
+
+import io.sparsefill.kernels.attention.HeadPattern;
+import java.util.List;
+
+/**
+ * The operators of a pre-fill on one device. The layer loop of the engine is written in them; each
+ * backend computes in its own precision and memory. Operators of one backend run in the order of
+ * their calls; those that return numbers to the host wait for them, the others need not.
+ *
+ * <p>A backend serves one pre-fill at a time, but {@link #pack} may be called by a second thread,
+ * which is how keys and values leave while the next layer computes. Tensors that hold weights may
+ * be read by several backends of the same kind.
+ */
+public interface Backend extends AutoCloseable {
+  /** Kind, library and size of the device, for logs and the documents table. */
+  String device();
+
+  /** Tokens that the layer loop should pass through the linear operators at a time. */
+  int chunkTokens();
+
+  /**
+   * Memory for {@code rows x cols} numbers, with undefined content.
+   *
+   * @param what what it is for, in error messages
+   * @throws OutOfMemoryError naming what, how much, and what would help
+   */
+  Tensor allocate(long rows, long cols, String what);
+
+  /** A copy of a host matrix on the device. */
+  Tensor upload(HostMatrix matrix, String what);
+
+  /** Cosines and sines of every position: [tokens, 2 * pairs], cosines first. */
+  Tensor rope(RopeTable rope, int tokens);
+
+  /** out[i] = table[tokens[from + i]] for all rows of {@code out}. */
+  void embed(Tensor table, int[] tokens, int from, Tensor out);
+
+  /** out = x / sqrt(mean(x^2) + eps) * weight for each row (arXiv 1910.07467); out may be x. */
+  void rmsNorm(Tensor x, Tensor weight, float eps, Tensor out);
+
+  /**
+   * out[C, N] = a[C, K] · w[N, K]^T, added to {@code out} when {@code accumulate} is set.
+   *
+   * @param bias [1, N] or null
+   */
+  void linear(Tensor a, Tensor w, Tensor bias, Tensor out, boolean accumulate);
+
+  /**
+   * Splits rows of projected [q | k | v] into heads, normalises q and k heads (QK norm), and
+   * rotates both.
+   *
+   * @param qkv [C, (H + 2G) * D], or [C, 2G * D] without queries
+   * @param position token position of the first row
+   * @param rope what {@link #rope} made
+   * @param interleaved pairing of dimensions, see {@link RopeTable}
+   * @param norms QK norm, or null
+   * @param q [C, H * D], or null when {@code qkv} has no queries
+   * @param k [C, G * D]
+   * @param v [C, G * D]
+   */
+  void splitAndRotate(
+      Tensor qkv,
+      AttentionShape shape,
+      int position,
+      Tensor rope,
+      boolean interleaved,
+      QkNorm norms,
+      Tensor q,
+      Tensor k,
+      Tensor v);
+
+  /**
+   * QK norm (Qwen3): RMS norm of every query and key head before RoPE.
+   *
+   * @param q weight [1, D]
+   * @param k weight [1, D]
+   */
+  record QkNorm(Tensor q, Tensor k, float eps) {}
+
+  /**
+   * Builds the index of one layer's attention from its queries and keys.
+   *
+   * @param patterns one for each head
+   * @param dispatch whether a head whose sparse cost would not be lower than dense is computed
+   *     densely
+   * @param firstTile first query tile of 64 rows that is wanted
+   * @param q [T, H * D]; rows from min(64 * firstTile, T - 64) on must be set
+   * @param k [T, G * D]
+   */
+  AttentionIndex index(
+      List<HeadPattern> patterns,
+      AttentionShape shape,
+      boolean dispatch,
+      int firstTile,
+      Tensor q,
+      Tensor k);
+
+  /**
+   * Attention over the index: out = softmax(scale * q k^T restricted to the index and causality) v,
+   * for the query tiles of the index; other rows stay as they are.
+   *
+   * @param q [T, H * D]
+   * @param k [T, G * D]
+   * @param v [T, G * D]
+   * @param out [T, H * D]; may be q
+   */
+  void attention(
+      AttentionIndex index, AttentionShape shape, Tensor q, Tensor k, Tensor v, Tensor out);
+
+  /** out[C, F] = silu(gateUp[:, :F]) * gateUp[:, F:], for gateUp [C, 2F]. */
+  void siluMul(Tensor gateUp, Tensor out);
+
+  /**
+   * Negative log-likelihoods in nats: result[i] = logsumexp(logits[i]) - logits[i][targets[from +
+   * i]] for all rows.
+   *
+   * @param logits [C, V]
+   */
+  void nll(Tensor logits, int[] targets, int from, float[] result, int offset);
+
+  /** Reads a tensor to the host, row-major. */
+  float[] read(Tensor tensor);
+
+  /**
+   * Rows as they are stored: little-endian elements of {@code dtype}, row-major.
+   *
+   * @throws ArithmeticException when fp16 cannot hold a value, naming it
+   */
+  byte[] pack(Tensor rows, KvDtype dtype);
+
+  /** Gives back everything that this backend still holds, but not tensors that callers own. */
+  @Override
+  void close();
+}

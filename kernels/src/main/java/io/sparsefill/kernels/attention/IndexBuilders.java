@@ -1,0 +1,110 @@
+package io.sparsefill.kernels.attention;
+
+import static io.sparsefill.kernels.attention.TileIndex.TILE;
+
+import io.sparsefill.kernels.AttentionShape;
+
+/**
+ * The index builders: one head's pattern, and what its estimate selected, to runs of key tiles and
+ * columns. They know nothing of queries and keys, so every backend that estimates on the host
+ * shares them.
+ *
+ * <p>With a sliding window, tiles and columns that no query of the tile may see are left out.
+ */
+public final class IndexBuilders {
+  private IndexBuilders() {}
+
+  /** Every causal tile: one run for each query tile. */
+  public static HeadTiles dense(AttentionShape shape, int firstTile) {
+    HeadTiles head = new HeadTiles(false);
+    for (int m = firstTile; m < TileIndex.tiles(shape.tokens()); m++) {
+      int start = shape.firstKey(m * TILE) / TILE;
+      head.run(start * TILE, m + 1 - start);
+      head.endTile(m * TILE);
+    }
+    return head;
+  }
+
+  /**
+   * The first {@code initial} keys and distances below {@code local}, in whole tiles (MInference
+   * ops/streaming_kernel.py cuts both exactly; whole tiles cost the same and keep more).
+   */
+  public static HeadTiles aShape(AttentionShape shape, int firstTile, HeadPattern.AShape pattern) {
+    HeadTiles head = new HeadTiles(true);
+    int initialTiles = TileIndex.tiles(pattern.initial());
+    for (int m = firstTile; m < TileIndex.tiles(shape.tokens()); m++) {
+      int row = m * TILE;
+      int visible = shape.firstKey(row) / TILE;
+      int local = Math.max(visible, Math.max(0, row - pattern.local() + 1) / TILE);
+      int sink = Math.min(initialTiles, local);
+      if (visible < sink) {
+        head.run(visible * TILE, sink - visible);
+      }
+      head.run(local * TILE, m + 1 - local);
+      head.endTile(row);
+    }
+    return head;
+  }
+
+  /**
+   * Chosen columns and diagonals. A diagonal of distance s crosses the query tile that begins at
+   * row r in the 64 keys from r - s on: one tile, which may begin at any key. Walking the diagonals
+   * from far to near, a tile is added where the ones before it end short (the coverage of
+   * csrc/vertical_slash_index.cu); a column inside a tile is dropped.
+   *
+   * @param verticals chosen key columns, ascending
+   * @param distances chosen distances (query minus key), descending; must end with 0
+   */
+  public static HeadTiles verticalSlash(
+      AttentionShape shape, int firstTile, int[] verticals, int[] distances) {
+    if (distances.length == 0 || distances[distances.length - 1] != 0) {
+      throw new IllegalArgumentException("vertical-slash needs distance 0 among its slashes");
+    }
+    HeadTiles head = new HeadTiles(true);
+    for (int m = firstTile; m < TileIndex.tiles(shape.tokens()); m++) {
+      int row = m * TILE;
+      int oldest = shape.firstKey(row);
+      int vertical = 0;
+      while (vertical < verticals.length && verticals[vertical] < oldest) {
+        vertical++;
+      }
+      int end = 0;
+      for (int distance : distances) {
+        if (distance >= row + TILE) {
+          continue;
+        }
+        int rangeStart = Math.max(row - distance, 0);
+        int rangeEnd = rangeStart + TILE;
+        if (rangeEnd <= end || rangeEnd <= oldest) {
+          continue;
+        }
+        int start = Math.max(rangeStart, end);
+        for (; vertical < verticals.length && verticals[vertical] < start; vertical++) {
+          if (verticals[vertical] >= end) {
+            head.column(verticals[vertical]);
+          }
+        }
+        head.run(start, 1);
+        end = start + TILE;
+      }
+      head.endTile(row);
+    }
+    return head;
+  }
+
+  /**
+   * Chosen key tiles of each query tile.
+   *
+   * @param chosen chosen[m - firstTile] are the key tiles of query tile m, ascending
+   */
+  public static HeadTiles blocks(AttentionShape shape, int firstTile, int[][] chosen) {
+    HeadTiles head = new HeadTiles(true);
+    for (int m = firstTile; m < TileIndex.tiles(shape.tokens()); m++) {
+      for (int tile : chosen[m - firstTile]) {
+        head.run(tile * TILE, 1);
+      }
+      head.endTile(m * TILE);
+    }
+    return head;
+  }
+}

@@ -1,0 +1,52 @@
+package io.sparsefill.kernels.attention;
+
+import java.util.Arrays;
+
+/**
+ * Chooses the lines of a vertical-slash head from their scores, as MInference does
+ * (minference_forward.py:vertical_and_slash_kernel): the largest scores win, the first 30 columns
+ * and the distances 0 to 99 always do, and the sizes are held to at least 30 and 50 and at most T.
+ */
+public record LineSelection(int[] verticals, int[] distances) {
+  /** Columns that are always chosen, from the first key on (attention sinks). */
+  public static final int FORCED_VERTICALS = 30;
+
+  /** Distances that are always chosen, from 0 on. */
+  public static final int FORCED_DISTANCES = 100;
+
+  private static final int SMALLEST_VERTICAL = 30;
+  private static final int SMALLEST_SLASH = 50;
+
+  /** How many columns a pattern selects among T tokens. */
+  public static int verticalCount(HeadPattern.VerticalSlash pattern, int tokens) {
+    return Math.min(tokens, Math.max(pattern.vertical(), SMALLEST_VERTICAL));
+  }
+
+  /** How many distances a pattern selects among T tokens. */
+  public static int slashCount(HeadPattern.VerticalSlash pattern, int tokens) {
+    return Math.min(tokens, Math.max(pattern.slash(), SMALLEST_SLASH));
+  }
+
+  /**
+   * Selects.
+   *
+   * @param verticalScores score of each key column [T]
+   * @param slashScores score of each diagonal [T]; index t is distance T - 1 - t
+   */
+  public static LineSelection of(
+      HeadPattern.VerticalSlash pattern, float[] verticalScores, float[] slashScores) {
+    int tokens = verticalScores.length;
+    float[] vertical = verticalScores.clone();
+    Arrays.fill(vertical, 0, Math.min(FORCED_VERTICALS, tokens), Float.POSITIVE_INFINITY);
+    float[] slash = slashScores.clone();
+    Arrays.fill(slash, Math.max(0, tokens - FORCED_DISTANCES), tokens, Float.POSITIVE_INFINITY);
+    int[] diagonals = TopK.ascending(slash, slashCount(pattern, tokens));
+    // Diagonal indices ascend, so the distances that they stand for descend, down to 0: of equal
+    // scores, as the forced
+    // ones are, the nearest distances win.
+    for (int i = 0; i < diagonals.length; i++) {
+      diagonals[i] = tokens - 1 - diagonals[i];
+    }
+    return new LineSelection(TopK.ascending(vertical, verticalCount(pattern, tokens)), diagonals);
+  }
+}

@@ -1,0 +1,189 @@
+package io.sparsefill.kernels.attention;
+
+import io.sparsefill.kernels.AttentionIndex;
+import io.sparsefill.kernels.AttentionShape;
+import java.util.List;
+
+/**
+ * Which scores one attention computes, for all heads of a layer: per (head, query tile of 64 rows)
+ * a list of runs of key tiles and a list of single key columns, in CSR form.
+ *
+ * <p>A run is a start key, aligned or not, and a number of 64-key tiles that follow each other from
+ * there. So the dense case is one run for each query tile, a slash line is one tile that starts
+ * where the line enters the query tile, and the index stays small whatever the density is. Runs of
+ * a query tile ascend and do not overlap; no column lies inside a run. Causality (and a sliding
+ * window) is masked by the operator.
+ *
+ * <p>MInference's own index (csrc/vertical_slash_index.cu) lists every tile; its coverage is the
+ * same.
+ */
+public final class TileIndex implements AttentionIndex {
+  /** Rows of a query tile and keys of a key tile (MInference's BLOCK_M and BLOCK_N). */
+  public static final int TILE = 64;
+
+  private final AttentionShape shape;
+  private final int firstTile;
+  private final int sparseHeads;
+  private final int[] runOffset;
+  private final int[] runStart;
+  private final int[] runTiles;
+  private final int[] columnOffset;
+  private final int[] columns;
+
+  private TileIndex(
+      AttentionShape shape,
+      int firstTile,
+      int sparseHeads,
+      int[] runOffset,
+      int[] runStart,
+      int[] runTiles,
+      int[] columnOffset,
+      int[] columns) {
+    this.shape = shape;
+    this.firstTile = firstTile;
+    this.sparseHeads = sparseHeads;
+    this.runOffset = runOffset;
+    this.runStart = runStart;
+    this.runTiles = runTiles;
+    this.columnOffset = columnOffset;
+    this.columns = columns;
+  }
+
+  /**
+   * Joins the heads' lists.
+   *
+   * @param firstTile first query tile that is computed; the ones before it have no entries
+   * @param heads one entry for each query head
+   */
+  public static TileIndex of(AttentionShape shape, int firstTile, List<HeadTiles> heads) {
+    if (heads.size() != shape.heads()) {
+      throw new IllegalArgumentException(
+          "Tile index for %d heads, but the attention has %d"
+              .formatted(heads.size(), shape.heads()));
+    }
+    int rows = (tiles(shape.tokens()) - firstTile) * heads.size();
+    int runs = 0;
+    int singles = 0;
+    int sparse = 0;
+    for (HeadTiles head : heads) {
+      runs += head.runCount();
+      singles += head.columnCount();
+      sparse += head.sparse() ? 1 : 0;
+    }
+    int[] runOffset = new int[rows + 1];
+    int[] runStart = new int[runs];
+    int[] runTiles = new int[runs];
+    int[] columnOffset = new int[rows + 1];
+    int[] columns = new int[singles];
+    int row = 0;
+    for (HeadTiles head : heads) {
+      head.copyTo(row, runOffset, runStart, runTiles, columnOffset, columns);
+      row += head.rows();
+    }
+    if (row != rows) {
+      throw new IllegalArgumentException(
+          "Tile index has %d query tiles, but %d are expected".formatted(row, rows));
+    }
+    return new TileIndex(
+        shape, firstTile, sparse, runOffset, runStart, runTiles, columnOffset, columns);
+  }
+
+  /** Number of tiles that cover {@code tokens} rows or keys. */
+  public static int tiles(int tokens) {
+    return (tokens + TILE - 1) / TILE;
+  }
+
+  /** The attention that this index belongs to. */
+  public AttentionShape shape() {
+    return shape;
+  }
+
+  /** First query tile that is computed. */
+  public int firstTile() {
+    return firstTile;
+  }
+
+  /** Query tiles that are computed, for each head. */
+  public int queryTiles() {
+    return tiles(shape.tokens()) - firstTile;
+  }
+
+  private int row(int head, int tile) {
+    return head * queryTiles() + tile - firstTile;
+  }
+
+  /** Position of the first run of (head, query tile); the last one ends before {@code runsEnd}. */
+  public int runsBegin(int head, int tile) {
+    return runOffset[row(head, tile)];
+  }
+
+  /** One past the position of the last run of (head, query tile). */
+  public int runsEnd(int head, int tile) {
+    return runOffset[row(head, tile) + 1];
+  }
+
+  /** First key of the run at a position. */
+  public int runStart(int position) {
+    return runStart[position];
+  }
+
+  /** Number of 64-key tiles of the run at a position. */
+  public int runTiles(int position) {
+    return runTiles[position];
+  }
+
+  /** Position of the first column of (head, query tile). */
+  public int columnsBegin(int head, int tile) {
+    return columnOffset[row(head, tile)];
+  }
+
+  /** One past the position of the last column of (head, query tile). */
+  public int columnsEnd(int head, int tile) {
+    return columnOffset[row(head, tile) + 1];
+  }
+
+  /** The key of the column at a position. */
+  public int column(int position) {
+    return columns[position];
+  }
+
+  /**
+   * Score tiles of one (head, query tile): its key tiles, and its columns gathered 64 at a time.
+   */
+  public int tilesOf(int head, int tile) {
+    int row = row(head, tile);
+    int count = tiles(columnOffset[row + 1] - columnOffset[row]);
+    for (int run = runOffset[row]; run < runOffset[row + 1]; run++) {
+      count += runTiles[run];
+    }
+    return count;
+  }
+
+  @Override
+  public long computedTiles() {
+    long count = 0;
+    for (int tiles : runTiles) {
+      count += tiles;
+    }
+    for (int row = 0; row + 1 < columnOffset.length; row++) {
+      count += tiles(columnOffset[row + 1] - columnOffset[row]);
+    }
+    return count;
+  }
+
+  @Override
+  public long causalTiles() {
+    long last = tiles(shape.tokens());
+    return shape.heads() * (last * (last + 1) / 2 - (long) firstTile * (firstTile + 1) / 2);
+  }
+
+  @Override
+  public int sparseHeads() {
+    return sparseHeads;
+  }
+
+  @Override
+  public void close() {
+    // Java arrays: nothing to give back.
+  }
+}

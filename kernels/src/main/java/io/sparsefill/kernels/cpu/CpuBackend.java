@@ -1,0 +1,327 @@
+package io.sparsefill.kernels.cpu;
+
+import io.sparsefill.kernels.AttentionIndex;
+import io.sparsefill.kernels.AttentionShape;
+import io.sparsefill.kernels.Backend;
+import io.sparsefill.kernels.HostMatrix;
+import io.sparsefill.kernels.KvDtype;
+import io.sparsefill.kernels.RopeTable;
+import io.sparsefill.kernels.Tensor;
+import io.sparsefill.kernels.attention.HeadPattern;
+import io.sparsefill.kernels.attention.TileIndex;
+import java.nio.FloatBuffer;
+import java.util.List;
+
+/**
+ * The operators on CPU threads in fp32: matrix products by OpenBLAS, attention by the JDK's
+ * vectors. It is what runs on laptops and in CI, and the twin that the CUDA backend is compared
+ * with.
+ */
+public final class CpuBackend implements Backend {
+  private static final TileMath MATH = TileMath.choose();
+
+  /**
+   * Rows that go through a matrix product together on one thread: enough to reuse a weight panel,
+   * small in cache.
+   */
+  private static final int ROWS_PER_THREAD = 256;
+
+  private final Workers workers;
+  private PackedKv packed;
+
+  /**
+   * A backend with its own threads.
+   *
+   * @param threads threads of one pre-fill, the caller's included
+   */
+  public CpuBackend(int threads) {
+    OpenBlas.load();
+    this.workers = new Workers(threads);
+  }
+
+  @Override
+  public String device() {
+    return "cpu (%d threads, fp32, %s)"
+        .formatted(
+            workers.threads(), MATH instanceof VectorTileMath ? "vectors" : "scalar attention");
+  }
+
+  @Override
+  public int chunkTokens() {
+    return ROWS_PER_THREAD * workers.threads();
+  }
+
+  @Override
+  public Tensor allocate(long rows, long cols, String what) {
+    return CpuTensor.allocate(rows, cols, what);
+  }
+
+  @Override
+  public Tensor upload(HostMatrix matrix, String what) {
+    CpuTensor tensor = CpuTensor.allocate(matrix.rows(), matrix.cols(), what);
+    int step = Math.max(1, (1 << 20) / matrix.cols());
+    int blocks = Math.toIntExact((matrix.rows() + step - 1) / step);
+    workers.forEach(
+        blocks,
+        thread -> new float[step * matrix.cols()],
+        (block, rows) -> {
+          long from = (long) block * step;
+          int count = (int) Math.min(step, matrix.rows() - from);
+          matrix.read(from, count, rows, 0);
+          tensor.buffer(from, count).put(0, rows, 0, count * matrix.cols());
+        });
+    return tensor;
+  }
+
+  @Override
+  public Tensor rope(RopeTable rope, int tokens) {
+    int pairs = rope.inverseFrequency().length;
+    CpuTensor tensor = CpuTensor.allocate(tokens, 2L * pairs, "RoPE of " + tokens + " positions");
+    workers.ranges(
+        tokens,
+        (from, count) -> {
+          float[] row = new float[2 * pairs];
+          FloatBuffer target = tensor.buffer(from, count);
+          for (int t = 0; t < count; t++) {
+            for (int i = 0; i < pairs; i++) {
+              // The angle in fp32, as transformers and serving engines compute it: a cache must fit
+              // their queries.
+              float angle = (float) (from + t) * (float) rope.inverseFrequency()[i];
+              row[i] = (float) (Math.cos(angle) * rope.attentionScaling());
+              row[pairs + i] = (float) (Math.sin(angle) * rope.attentionScaling());
+            }
+            target.put(t * row.length, row);
+          }
+        });
+    return tensor;
+  }
+
+  @Override
+  public void embed(Tensor table, int[] tokens, int from, Tensor out) {
+    CpuTensor source = CpuTensor.of(table);
+    CpuTensor target = CpuTensor.of(out);
+    workers.ranges(
+        target.rows(),
+        (first, count) -> {
+          float[] row = new float[(int) target.cols()];
+          FloatBuffer buffer = target.buffer(first, count);
+          for (int r = 0; r < count; r++) {
+            source.buffer(tokens[from + (int) first + r], 1).get(0, row);
+            buffer.put(r * row.length, row);
+          }
+        });
+  }
+
+  @Override
+  public void rmsNorm(Tensor x, Tensor weight, float eps, Tensor out) {
+    CpuTensor source = CpuTensor.of(x);
+    CpuTensor target = CpuTensor.of(out);
+    float[] weights = read(weight);
+    workers.ranges(
+        source.rows(),
+        (from, count) -> {
+          float[] row = new float[weights.length];
+          FloatBuffer in = source.buffer(from, count);
+          FloatBuffer normed = target.buffer(from, count);
+          for (int r = 0; r < count; r++) {
+            in.get(r * row.length, row);
+            CpuRows.rmsNorm(row, 0, row.length, weights, eps);
+            normed.put(r * row.length, row);
+          }
+        });
+  }
+
+  @Override
+  public void linear(Tensor a, Tensor w, Tensor bias, Tensor out, boolean accumulate) {
+    CpuTensor source = CpuTensor.of(a);
+    CpuTensor weights = CpuTensor.of(w);
+    CpuTensor target = CpuTensor.of(out);
+    if (source.cols() != weights.cols()
+        || target.cols() != weights.rows()
+        || target.rows() != source.rows()) {
+      throw new IllegalArgumentException(
+          "Product of [%d, %d] and [%d, %d]^T does not fit [%d, %d]"
+              .formatted(
+                  source.rows(),
+                  source.cols(),
+                  weights.rows(),
+                  weights.cols(),
+                  target.rows(),
+                  target.cols()));
+    }
+    float[] offsets = bias == null ? null : read(bias);
+    workers.ranges(
+        source.rows(),
+        (from, count) -> {
+          OpenBlas.product(
+              count,
+              Math.toIntExact(weights.rows()),
+              Math.toIntExact(source.cols()),
+              source.pointer(from),
+              weights.pointer(0),
+              accumulate ? 1f : 0f,
+              target.pointer(from));
+          if (offsets != null) {
+            addBias(target, from, count, offsets);
+          }
+        });
+  }
+
+  private static void addBias(CpuTensor target, long from, int count, float[] bias) {
+    float[] row = new float[bias.length];
+    FloatBuffer buffer = target.buffer(from, count);
+    for (int r = 0; r < count; r++) {
+      buffer.get(r * row.length, row);
+      for (int c = 0; c < row.length; c++) {
+        row[c] += bias[c];
+      }
+      buffer.put(r * row.length, row);
+    }
+  }
+
+  @Override
+  public void splitAndRotate(
+      Tensor qkv,
+      AttentionShape shape,
+      int position,
+      Tensor rope,
+      boolean interleaved,
+      QkNorm norms,
+      Tensor q,
+      Tensor k,
+      Tensor v) {
+    CpuRows.Norms weights =
+        norms == null ? null : new CpuRows.Norms(read(norms.q()), read(norms.k()), norms.eps());
+    workers.ranges(
+        qkv.rows(),
+        (from, count) ->
+            CpuRows.splitAndRotate(
+                CpuTensor.of(qkv),
+                (int) from,
+                count,
+                shape,
+                position,
+                CpuTensor.of(rope),
+                interleaved,
+                weights,
+                q == null ? null : CpuTensor.of(q),
+                CpuTensor.of(k),
+                CpuTensor.of(v)));
+  }
+
+  /** A tile index together with the packed keys that it was built from. */
+  private record PackedIndex(TileIndex tiles, PackedKv kv) implements AttentionIndex {
+    @Override
+    public long computedTiles() {
+      return tiles.computedTiles();
+    }
+
+    @Override
+    public long causalTiles() {
+      return tiles.causalTiles();
+    }
+
+    @Override
+    public int sparseHeads() {
+      return tiles.sparseHeads();
+    }
+
+    @Override
+    public void close() {
+      tiles.close();
+    }
+  }
+
+  @Override
+  public AttentionIndex index(
+      List<HeadPattern> patterns,
+      AttentionShape shape,
+      boolean dispatch,
+      int firstTile,
+      Tensor q,
+      Tensor k) {
+    if (packed == null || !packed.fits(shape)) {
+      packed = null; // the old arrays may go before the new ones come
+      packed = new PackedKv(shape, MATH.widthStep());
+    }
+    packed.packKeys(workers, shape, CpuTensor.of(k));
+    CpuEstimate estimate = new CpuEstimate(MATH, shape, packed, CpuTensor.of(q));
+    return new PackedIndex(
+        new CpuIndexing(workers, shape, estimate).build(patterns, dispatch, firstTile), packed);
+  }
+
+  /** An index made elsewhere, for tests that compute a given mask. */
+  AttentionIndex index(TileIndex tiles, Tensor k) {
+    PackedKv kv = new PackedKv(tiles.shape(), MATH.widthStep());
+    kv.packKeys(workers, tiles.shape(), CpuTensor.of(k));
+    return new PackedIndex(tiles, kv);
+  }
+
+  @Override
+  public void attention(
+      AttentionIndex index, AttentionShape shape, Tensor q, Tensor k, Tensor v, Tensor out) {
+    PackedIndex mine = (PackedIndex) index;
+    mine.kv().packValues(workers, shape, CpuTensor.of(v));
+    new CpuAttention(MATH, workers)
+        .run(mine.tiles(), mine.kv(), CpuTensor.of(q), CpuTensor.of(out));
+  }
+
+  @Override
+  public void siluMul(Tensor gateUp, Tensor out) {
+    CpuTensor source = CpuTensor.of(gateUp);
+    CpuTensor target = CpuTensor.of(out);
+    int n = (int) target.cols();
+    workers.ranges(
+        source.rows(),
+        (from, count) -> {
+          float[] row = new float[2 * n];
+          FloatBuffer in = source.buffer(from, count);
+          FloatBuffer product = target.buffer(from, count);
+          for (int r = 0; r < count; r++) {
+            in.get(r * row.length, row);
+            MATH.siluMul(row, 0, row, n, n);
+            product.put(r * n, row, 0, n);
+          }
+        });
+  }
+
+  @Override
+  public void nll(Tensor logits, int[] targets, int from, float[] result, int offset) {
+    CpuTensor source = CpuTensor.of(logits);
+    workers.ranges(
+        source.rows(),
+        (first, count) -> {
+          float[] row = new float[(int) source.cols()];
+          FloatBuffer in = source.buffer(first, count);
+          for (int r = 0; r < count; r++) {
+            in.get(r * row.length, row);
+            float max = row[0];
+            for (float x : row) {
+              max = Math.max(max, x);
+            }
+            double logSum = max + Math.log(MATH.sumExp(row, 0, row.length, max));
+            int at = (int) first + r;
+            result[offset + at] = (float) (logSum - row[targets[from + at]]);
+          }
+        });
+  }
+
+  @Override
+  public float[] read(Tensor tensor) {
+    CpuTensor source = CpuTensor.of(tensor);
+    float[] values = new float[Math.toIntExact(source.rows() * source.cols())];
+    source.buffer(0, Math.toIntExact(source.rows())).get(0, values);
+    return values;
+  }
+
+  @Override
+  public byte[] pack(Tensor rows, KvDtype dtype) {
+    return CpuRows.pack(CpuTensor.of(rows), dtype);
+  }
+
+  @Override
+  public void close() {
+    workers.close();
+    packed = null;
+  }
+}

@@ -1,0 +1,150 @@
+package io.sparsefill.kernels.cpu;
+
+import static io.sparsefill.kernels.attention.TileIndex.TILE;
+
+import io.sparsefill.kernels.AttentionShape;
+import io.sparsefill.kernels.attention.TileIndex;
+import io.sparsefill.kernels.attention.TopK;
+import java.nio.FloatBuffer;
+import java.util.Arrays;
+
+/**
+ * What the sparse patterns look at before they choose: line scores for vertical-slash, pooled tile
+ * scores for block-sparse (MInference, arXiv 2407.02490, algorithms 2 and 3).
+ */
+final class CpuEstimate {
+  /** Queries at the end of the document that the lines are estimated from. */
+  static final int LAST_QUERIES = 64;
+
+  private static final float LOG2_E = 1.44269504f;
+
+  private final TileMath math;
+  private final AttentionShape shape;
+  private final PackedKv kv;
+  private final CpuTensor q;
+
+  CpuEstimate(TileMath math, AttentionShape shape, PackedKv kv, CpuTensor q) {
+    this.math = math;
+    this.shape = shape;
+    this.kv = kv;
+    this.q = q;
+  }
+
+  /**
+   * Column and diagonal sums of the last queries' attention.
+   *
+   * @param vertical sum over the queries for each key [T]
+   * @param slash sum over each diagonal [T]; index t is distance T - 1 - t
+   */
+  @SuppressWarnings(
+      "ArrayRecordComponent") // handed from the estimate to the selection, never compared
+  record Lines(float[] vertical, float[] slash) {}
+
+  /** Scores of one head's lines: two passes over the keys, so that no [64, T] matrix is kept. */
+  Lines lines(int head) {
+    int tokens = shape.tokens();
+    int rows = Math.min(LAST_QUERIES, tokens);
+    int row0 = tokens - rows;
+    int padded = (rows + 3) & ~3;
+    float[] queries = new float[TILE * shape.headDim()];
+    loadRows(head, row0, rows, queries);
+    float factor = shape.scale() * LOG2_E;
+    for (int i = 0; i < rows * shape.headDim(); i++) {
+      queries[i] *= factor;
+    }
+    float[] s = new float[TILE * TILE];
+    float[] max = new float[TILE];
+    float[] sum = new float[TILE * TileMath.SUM_LANES];
+    Arrays.fill(max, Float.NEGATIVE_INFINITY);
+    int firstTile = shape.firstKey(row0) / TILE;
+    for (int tile = firstTile; tile < TileIndex.tiles(tokens); tile++) {
+      scores(queries, padded, head, row0, rows, tile * TILE, s);
+      math.softmax(s, padded, max, sum, sum, 0);
+    }
+    float[] weight = new float[TILE];
+    for (int r = 0; r < rows; r++) {
+      float total = 0;
+      for (int lane = 0; lane < TileMath.SUM_LANES; lane++) {
+        total += sum[r * TileMath.SUM_LANES + lane];
+      }
+      weight[r] = 1 / total;
+    }
+    float[] vertical = new float[tokens + TILE];
+    float[] slash = new float[tokens + 2 * TILE];
+    for (int tile = firstTile; tile < TileIndex.tiles(tokens); tile++) {
+      int key = tile * TILE;
+      scores(queries, padded, head, row0, rows, key, s);
+      math.probabilities(s, padded, max, weight);
+      for (int r = 0; r < rows; r++) {
+        math.add(vertical, key, s, r * TILE, TILE);
+        // Key j of query row0 + r lies on diagonal t = j + (rows - 1 - r).
+        math.add(slash, key + rows - 1 - r, s, r * TILE, TILE);
+      }
+    }
+    return new Lines(Arrays.copyOf(vertical, tokens), Arrays.copyOf(slash, tokens));
+  }
+
+  private void scores(
+      float[] queries, int padded, int head, int row0, int rows, int key, float[] s) {
+    math.scores(
+        queries, padded, shape.headDim(), kv.keys(head / shape.group()), key, kv.keyStride(), s);
+    if (key + TILE - 1 > row0 || key < shape.firstKey(row0 + rows - 1)) {
+      CpuAttention.maskTile(shape, row0, rows, key, s);
+    }
+  }
+
+  /**
+   * For each query tile from {@code firstTile} on, the {@code count} causal key tiles whose mean
+   * key has the largest product with the mean query, ascending.
+   */
+  int[][] blocks(int head, int firstTile, int count) {
+    int d = shape.headDim();
+    int tiles = TileIndex.tiles(shape.tokens());
+    float[] pooledKeys = new float[tiles * d];
+    float[] keys = kv.keys(head / shape.group());
+    for (int c = 0; c < d; c++) {
+      for (int tile = 0; tile < tiles; tile++) {
+        int end = Math.min((tile + 1) * TILE, shape.tokens());
+        float sum = 0;
+        for (int t = tile * TILE; t < end; t++) {
+          sum += keys[c * kv.keyStride() + t];
+        }
+        pooledKeys[tile * d + c] = sum / (end - tile * TILE);
+      }
+    }
+    int[][] chosen = new int[tiles - firstTile][];
+    float[] rows = new float[TILE * d];
+    float[] query = new float[d];
+    for (int m = firstTile; m < tiles; m++) {
+      int n = Math.min(TILE, shape.tokens() - m * TILE);
+      loadRows(head, m * TILE, n, rows);
+      Arrays.fill(query, 0f);
+      for (int i = 0; i < n * d; i++) {
+        query[i % d] += rows[i];
+      }
+      int first = shape.firstKey(m * TILE) / TILE;
+      float[] scores = new float[m + 1 - first];
+      for (int tile = first; tile <= m; tile++) {
+        float dot = 0;
+        for (int c = 0; c < d; c++) {
+          dot += query[c] * pooledKeys[tile * d + c];
+        }
+        scores[tile - first] = dot;
+      }
+      int[] best = TopK.ascending(scores, count);
+      for (int i = 0; i < best.length; i++) {
+        best[i] += first;
+      }
+      chosen[m - firstTile] = best;
+    }
+    return chosen;
+  }
+
+  private void loadRows(int head, int row0, int rows, float[] target) {
+    int d = shape.headDim();
+    FloatBuffer buffer = q.buffer(row0, rows);
+    for (int r = 0; r < rows; r++) {
+      buffer.get(r * (int) q.cols() + head * d, target, r * d, d);
+    }
+  }
+}
