@@ -17,7 +17,9 @@ public enum Emit {
   /** The last token's hidden state after the final norm. */
   HIDDEN;
 
-  /** The option's word: {@code kv}, {@code logits}, {@code nll}, {@code token-nll}, {@code hidden}. */
+  /**
+   * The option's word: {@code kv}, {@code logits}, {@code nll}, {@code token-nll}, {@code hidden}.
+   */
   public String label() {
     return name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
@@ -25,7 +27,8 @@ public enum Emit {
   /**
    * Reads a comma-separated list of labels.
    *
-   * @throws IllegalArgumentException for an unknown label or an empty list, naming the accepted ones
+   * @throws IllegalArgumentException for an unknown label or an empty list, naming the accepted
+   *     ones
    */
   public static Set<Emit> parse(String list) {
     EnumSet<Emit> chosen = EnumSet.noneOf(Emit.class);

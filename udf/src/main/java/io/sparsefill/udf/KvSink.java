@@ -1,8 +1,9 @@
 package io.sparsefill.udf;
 
 /**
- * Takes the KV blocks of one document while its pre-fill goes on: layer by layer, inside a layer block by block. It is
- * called on a thread of the engine's; a sink that is slow holds the pre-fill back once two layers are in flight.
+ * Takes the KV blocks of one document while its pre-fill goes on: layer by layer, inside a layer
+ * block by block. It is called on a thread of the engine's; a sink that is slow holds the pre-fill
+ * back once two layers are in flight.
  */
 @FunctionalInterface
 public interface KvSink {

@@ -4,12 +4,13 @@ package io.sparsefill.udf;
  * What one pre-fill leaves besides its KV blocks; arrays are null when they were not asked for.
  *
  * @param tokenCount T
- * @param lastLogits logits at the last positions, first of them first [min(N, T)][V], or null; N is {@link
- *     EngineOptions#lastPositions()}
+ * @param lastLogits logits at the last positions, first of them first [min(N, T)][V], or null; N is
+ *     {@link EngineOptions#lastPositions()}
  * @param tokenNll negative log-likelihood (nats) of token t + 1 at index t [T-1], or null
  * @param lastHidden hidden state of the last token after the final norm, or null
  * @param attention what ran, for example {@code minference: 40 of 48 heads sparse}
- * @param density score tiles computed / causal tiles, over all heads and layers whose attention ran; 1 when none did
+ * @param density score tiles computed / causal tiles, over all heads and layers whose attention
+ *     ran; 1 when none did
  * @param attentionSeconds wall time inside attention (index building and the attention operator)
  * @param seconds wall time of the whole pre-fill, including the wait for the sink
  * @param device the backend's description

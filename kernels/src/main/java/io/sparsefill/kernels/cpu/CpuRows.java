@@ -16,6 +16,9 @@ final class CpuRows {
   private static final VarHandle LITTLE_ENDIAN_SHORT =
       MethodHandles.byteArrayViewVarHandle(short[].class, ByteOrder.LITTLE_ENDIAN);
 
+  private static final VarHandle LITTLE_ENDIAN_FLOAT =
+      MethodHandles.byteArrayViewVarHandle(float[].class, ByteOrder.LITTLE_ENDIAN);
+
   private CpuRows() {}
 
   /** One RMS norm in place over x[offset .. offset + n). */
@@ -112,7 +115,7 @@ final class CpuRows {
     }
   }
 
-  /** Rows as 16-bit elements, little-endian. */
+  /** Rows as little-endian elements of a type. */
   static byte[] pack(CpuTensor rows, KvDtype dtype) {
     int cols = (int) rows.cols();
     int count = Math.toIntExact(rows.rows());
@@ -122,21 +125,31 @@ final class CpuRows {
     for (int r = 0; r < count; r++) {
       buffer.get(r * cols, row);
       int at = r * cols * dtype.bytes();
-      if (dtype == KvDtype.BF16) {
-        for (int c = 0; c < cols; c++) {
-          LITTLE_ENDIAN_SHORT.set(target, at + 2 * c, HalfFloats.toBf16(row[c]));
-        }
-      } else {
-        for (int c = 0; c < cols; c++) {
-          if (HalfFloats.overflowsFp16(row[c])) {
-            throw new ArithmeticException(
-                "Cannot store %g as fp16, whose largest value is 65504: use --kv-dtype bf16"
-                    .formatted(row[c]));
+      switch (dtype) {
+        case BF16 -> {
+          for (int c = 0; c < cols; c++) {
+            LITTLE_ENDIAN_SHORT.set(target, at + 2 * c, HalfFloats.toBf16(row[c]));
           }
-          LITTLE_ENDIAN_SHORT.set(target, at + 2 * c, HalfFloats.toFp16(row[c]));
+        }
+        case FP16 -> packFp16(row, target, at);
+        case FP32 -> {
+          for (int c = 0; c < cols; c++) {
+            LITTLE_ENDIAN_FLOAT.set(target, at + 4 * c, row[c]);
+          }
         }
       }
     }
     return target;
+  }
+
+  private static void packFp16(float[] row, byte[] target, int at) {
+    for (int c = 0; c < row.length; c++) {
+      if (HalfFloats.overflowsFp16(row[c])) {
+        throw new ArithmeticException(
+            "Cannot store %g as fp16, whose largest value is 65504: use --kv-dtype bf16"
+                .formatted(row[c]));
+      }
+      LITTLE_ENDIAN_SHORT.set(target, at + 2 * c, HalfFloats.toFp16(row[c]));
+    }
   }
 }

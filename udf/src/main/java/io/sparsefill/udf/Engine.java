@@ -1,0 +1,112 @@
+package io.sparsefill.udf;
+
+import io.sparsefill.kernels.Backend;
+import io.sparsefill.kernels.attention.AttentionPlan;
+import io.sparsefill.kernels.cpu.CpuBackend;
+import io.sparsefill.udf.model.ModelConfig;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A model on a device, ready to pre-fill documents one after the other. Each task opens its own;
+ * the weights are loaded once for the JVM and shared.
+ */
+public final class Engine implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(Engine.class);
+
+  private final EngineOptions options;
+  private final Backend backend;
+  private final SharedModel.Lease model;
+  private final AttentionPlan plan;
+
+  private Engine(
+      EngineOptions options, Backend backend, SharedModel.Lease model, AttentionPlan plan) {
+    this.options = options;
+    this.backend = backend;
+    this.model = model;
+    this.plan = plan;
+  }
+
+  /**
+   * Opens the backend and the model.
+   *
+   * @throws IllegalArgumentException if the options, the checkpoint or the pattern file are wrong,
+   *     saying how
+   */
+  public static Engine open(EngineOptions options) {
+    checkBackend(options.backend());
+    Backend backend = new CpuBackend(options.threads());
+    SharedModel.Lease model = null;
+    boolean complete = false;
+    try {
+      model = SharedModel.acquire(options);
+      ModelConfig config = model.tensors().config();
+      AttentionPlan plan =
+          AttentionPlan.parse(
+              options.attention(), options.patternsJson(), config.layers(), config.heads());
+      Engine engine = new Engine(options, backend, model, plan);
+      LOG.info(
+          "Model {} ({}, {} layers) on {}, attention {}",
+          options.model(),
+          config.modelType(),
+          config.layers(),
+          backend.device(),
+          plan.name());
+      complete = true;
+      return engine;
+    } finally {
+      if (!complete) {
+        if (model != null) {
+          model.close();
+        }
+        backend.close();
+      }
+    }
+  }
+
+  /**
+   * Checks {@code --backend}.
+   *
+   * @throws IllegalArgumentException for an unknown word, or for cuda, which this build does not
+   *     have
+   */
+  public static void checkBackend(String backend) {
+    switch (backend) {
+      case "auto", "cpu" -> {}
+      case "cuda" ->
+          throw new IllegalArgumentException(
+              "Cannot run --backend cuda: this build has the CPU backend only; use --backend cpu or auto");
+      default ->
+          throw new IllegalArgumentException(
+              "Unknown backend '" + backend + "': accepted are auto and cpu");
+    }
+  }
+
+  /**
+   * Pre-fills one document; one call at a time.
+   *
+   * @param tokens token ids [T]
+   * @param sink takes the KV blocks, or null when {@link Emit#KV} is not asked for
+   * @throws Exception what went wrong with this document, or what the sink threw; the engine can go
+   *     on
+   */
+  public PrefillResult prefill(int[] tokens, KvSink sink) throws Exception {
+    return new Prefill(backend, model.tensors(), plan, options).run(tokens, sink);
+  }
+
+  /** The model's configuration. */
+  public ModelConfig config() {
+    return model.tensors().config();
+  }
+
+  /** The device. */
+  public String device() {
+    return backend.device();
+  }
+
+  @Override
+  public void close() {
+    model.close();
+    backend.close();
+  }
+}

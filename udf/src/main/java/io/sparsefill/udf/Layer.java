@@ -1,0 +1,117 @@
+package io.sparsefill.udf;
+
+import static io.sparsefill.kernels.attention.TileIndex.TILE;
+
+import io.sparsefill.kernels.AttentionIndex;
+import io.sparsefill.kernels.AttentionShape;
+import io.sparsefill.kernels.Backend;
+import io.sparsefill.kernels.Tensor;
+import io.sparsefill.kernels.attention.HeadPattern;
+import io.sparsefill.udf.model.ModelConfig;
+import java.util.List;
+
+/**
+ * One decoder layer over a whole document, in three stages: {@link #project} makes queries, keys
+ * and values, {@link #attend} replaces the queries by the attention's output, {@link #feedForward}
+ * adds the attention and the MLP to the hidden states. The linear stages go through the tokens
+ * chunk by chunk, the attention over all of them.
+ */
+final class Layer {
+  private final Backend backend;
+  private final ModelConfig config;
+  private final ModelTensors.LayerTensors weights;
+  private final AttentionShape shape;
+  private final Workspace work;
+
+  Layer(
+      Backend backend,
+      ModelConfig config,
+      ModelTensors.LayerTensors weights,
+      AttentionShape shape,
+      Workspace work) {
+    this.backend = backend;
+    this.config = config;
+    this.weights = weights;
+    this.shape = shape;
+    this.work = work;
+  }
+
+  /**
+   * Norm, projection, QK norm and RoPE.
+   *
+   * @param firstQuery first token whose query is needed; before it only keys and values are
+   *     computed
+   * @param keys gets [T, G * D] after RoPE
+   * @param values gets [T, G * D]
+   */
+  void project(int firstQuery, Tensor keys, Tensor values) throws InterruptedException {
+    long queryRows = (long) shape.heads() * shape.headDim();
+    Tensor keyValueWeights = weights.qkv.rows(queryRows, 2L * shape.kvHeads() * shape.headDim());
+    for (Chunk chunk : Chunk.of(0, firstQuery, backend.chunkTokens())) {
+      projectChunk(chunk, keyValueWeights, weights.kvBias, work.keyValue, null, keys, values);
+    }
+    for (Chunk chunk : Chunk.of(firstQuery, shape.tokens(), backend.chunkTokens())) {
+      Tensor queries = chunk.of(work.queries);
+      projectChunk(chunk, weights.qkv, weights.qkvBias, work.projected, queries, keys, values);
+    }
+  }
+
+  private void projectChunk(
+      Chunk chunk,
+      Tensor matrix,
+      Tensor bias,
+      Tensor buffer,
+      Tensor queries,
+      Tensor keys,
+      Tensor values) {
+    Tensor normed = chunk.first(work.normed);
+    Tensor projected = chunk.first(buffer);
+    backend.rmsNorm(chunk.of(work.hidden), weights.inputNorm, (float) config.normEps(), normed);
+    backend.linear(normed, matrix, bias, projected, false);
+    backend.splitAndRotate(
+        projected,
+        shape,
+        chunk.from(),
+        work.rope,
+        config.rope().interleaved(),
+        weights.qkNorm,
+        queries,
+        chunk.of(keys),
+        chunk.of(values));
+  }
+
+  /**
+   * Index and attention, for the query tiles from {@code firstTile} on.
+   *
+   * @return what the index said, for the document's accounting
+   */
+  Attended attend(
+      List<HeadPattern> patterns, boolean dispatch, int firstTile, Tensor keys, Tensor values) {
+    try (AttentionIndex index =
+        backend.index(patterns, shape, dispatch, firstTile, work.queries, keys)) {
+      backend.attention(index, shape, work.queries, keys, values, work.queries);
+      return new Attended(index.computedTiles(), index.causalTiles(), index.sparseHeads());
+    }
+  }
+
+  /** Tiles computed and dense, and the heads that ran sparsely. */
+  record Attended(long computedTiles, long causalTiles, int sparseHeads) {}
+
+  /**
+   * Output projection and MLP with their residuals, for the tokens of the query tiles from {@code
+   * firstTile} on.
+   */
+  void feedForward(int firstTile) throws InterruptedException {
+    for (Chunk chunk : Chunk.of(firstTile * TILE, shape.tokens(), backend.chunkTokens())) {
+      Tensor hidden = chunk.of(work.hidden);
+      Tensor normed = chunk.first(work.normed);
+      Tensor gateUp = chunk.first(work.gateUp);
+      Tensor activated = chunk.first(work.activated);
+      backend.linear(chunk.of(work.queries), weights.output, null, hidden, true);
+      backend.rmsNorm(hidden, weights.postNorm, (float) config.normEps(), normed);
+      backend.linear(normed, weights.gateUp, null, gateUp, false);
+      backend.siluMul(gateUp, activated);
+      backend.linear(activated, weights.down, null, hidden, true);
+    }
+  }
+}

@@ -1,0 +1,168 @@
+package io.sparsefill.udf;
+
+import static io.sparsefill.kernels.attention.TileIndex.TILE;
+
+import io.sparsefill.kernels.AttentionShape;
+import io.sparsefill.kernels.Backend;
+import io.sparsefill.kernels.Tensor;
+import io.sparsefill.kernels.attention.AttentionPlan;
+import io.sparsefill.udf.model.ModelConfig;
+import java.util.Set;
+
+/**
+ * One document through one model, layer-major: all tokens pass layer l before layer l + 1 starts.
+ * The device holds the weights, the hidden states, and the queries, keys and values of one layer,
+ * never the whole cache; each layer's keys and values leave ({@link KvExit}) while the next stages
+ * compute.
+ *
+ * <p>The last layer does only what was asked for: with KV alone it ends after RoPE, with the logits
+ * of the last positions its queries, attention and MLP run for the last tokens only.
+ */
+final class Prefill {
+  private final Backend backend;
+  private final ModelTensors model;
+  private final AttentionPlan plan;
+  private final EngineOptions options;
+
+  Prefill(Backend backend, ModelTensors model, AttentionPlan plan, EngineOptions options) {
+    this.backend = backend;
+    this.model = model;
+    this.plan = plan;
+    this.options = options;
+  }
+
+  /**
+   * Pre-fills.
+   *
+   * @param tokens token ids [T], T at least 1
+   * @param sink takes the KV blocks; null when KV is not emitted
+   * @throws IllegalArgumentException for an empty document or an id outside the vocabulary
+   * @throws InterruptedException if the thread is interrupted
+   * @throws Exception what the sink throws
+   */
+  PrefillResult run(int[] tokens, KvSink sink) throws Exception {
+    checkTokens(tokens);
+    long start = System.nanoTime();
+    ModelConfig config = model.config();
+    Set<Emit> emit = options.emit();
+    boolean everyNll = emit.contains(Emit.NLL) || emit.contains(Emit.TOKEN_NLL);
+    boolean lastRows = emit.contains(Emit.LOGITS) || emit.contains(Emit.HIDDEN);
+    int lastPositions = Math.min(options.lastPositions(), tokens.length);
+    // The first token whose state after the last layer somebody reads.
+    int firstNeeded = everyNll ? 0 : lastRows ? tokens.length - lastPositions : tokens.length;
+    Accounting accounting = new Accounting();
+    try (Workspace work = new Workspace(backend, config, tokens.length, everyNll || lastRows);
+        KvExit exit =
+            new KvExit(
+                backend,
+                emit.contains(Emit.KV) ? sink : null,
+                options.kvDtype(),
+                options.blockTokens(),
+                tokens.length,
+                config.kvHeads() * config.headDim())) {
+      embed(tokens, work);
+      for (int l = 0; l < config.layers(); l++) {
+        boolean last = l == config.layers() - 1;
+        layer(l, last ? firstNeeded : 0, tokens.length, work, exit, accounting);
+      }
+      Scores scores = new Scores(backend, model, work);
+      float[] nll = everyNll ? scores.nll(tokens) : null;
+      float[][] logits = emit.contains(Emit.LOGITS) ? scores.lastLogits(lastPositions) : null;
+      float[] hidden = emit.contains(Emit.HIDDEN) ? scores.lastHidden() : null;
+      exit.awaitAll();
+      return new PrefillResult(
+          tokens.length,
+          logits,
+          nll,
+          hidden,
+          accounting.describe(plan),
+          accounting.density(),
+          accounting.nanos / 1e9,
+          (System.nanoTime() - start) / 1e9,
+          backend.device());
+    }
+  }
+
+  private void checkTokens(int[] tokens) {
+    if (tokens.length == 0) {
+      throw new IllegalArgumentException("Cannot pre-fill a document without tokens");
+    }
+    int vocab = model.config().vocab();
+    for (int i = 0; i < tokens.length; i++) {
+      if (tokens[i] < 0 || tokens[i] >= vocab) {
+        throw new IllegalArgumentException(
+            "Cannot pre-fill: token %d has id %d, but the model's ids are 0 to %d"
+                .formatted(i, tokens[i], vocab - 1));
+      }
+    }
+  }
+
+  private void embed(int[] tokens, Workspace work) throws InterruptedException {
+    for (Chunk chunk : Chunk.of(0, tokens.length, backend.chunkTokens())) {
+      backend.embed(model.embedding(), tokens, chunk.from(), chunk.of(work.hidden));
+    }
+  }
+
+  /**
+   * One layer.
+   *
+   * @param firstNeeded first token whose hidden state is needed after this layer; T when only K and
+   *     V are
+   */
+  private void layer(
+      int l, int firstNeeded, int tokens, Workspace work, KvExit exit, Accounting accounting)
+      throws Exception {
+    ModelConfig config = model.config();
+    AttentionShape shape =
+        new AttentionShape(
+            tokens,
+            config.heads(),
+            config.kvHeads(),
+            config.headDim(),
+            config.attentionScale(),
+            config.window(l));
+    int firstTile = firstNeeded / TILE;
+    boolean stopsAtKv = firstNeeded == tokens;
+    // Estimates look at the last 64 queries, also when fewer rows are wanted.
+    int firstQuery = stopsAtKv ? tokens : Math.max(0, Math.min(firstTile * TILE, tokens - TILE));
+    exit.awaitFree(l);
+    Tensor keys = exit.keys(l);
+    Tensor values = exit.values(l);
+    try (ModelTensors.LayerTensors weights = model.layer(l)) {
+      Layer layer = new Layer(backend, config, weights, shape, work);
+      layer.project(firstQuery, keys, values);
+      exit.depart(l);
+      if (!stopsAtKv) {
+        long start = System.nanoTime();
+        accounting.add(
+            layer.attend(plan.layer(l), plan.dispatch(), firstTile, keys, values), shape.heads());
+        accounting.nanos += System.nanoTime() - start;
+        layer.feedForward(firstTile);
+      }
+    }
+  }
+
+  /** What the attention of all layers computed. */
+  private static final class Accounting {
+    private long computed;
+    private long causal;
+    private int sparseHeads;
+    private int heads;
+    private long nanos;
+
+    void add(Layer.Attended attended, int layerHeads) {
+      computed += attended.computedTiles();
+      causal += attended.causalTiles();
+      sparseHeads += attended.sparseHeads();
+      heads += layerHeads;
+    }
+
+    double density() {
+      return causal == 0 ? 1 : (double) computed / causal;
+    }
+
+    String describe(AttentionPlan plan) {
+      return "%s: %d of %d heads sparse".formatted(plan.name(), sparseHeads, heads);
+    }
+  }
+}

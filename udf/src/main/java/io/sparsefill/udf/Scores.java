@@ -1,0 +1,74 @@
+package io.sparsefill.udf;
+
+import io.sparsefill.kernels.Backend;
+import io.sparsefill.kernels.Tensor;
+
+/** Final norm and output head: from hidden states to log-likelihoods, logits and the last state. */
+final class Scores {
+  private final Backend backend;
+  private final ModelTensors model;
+  private final Workspace work;
+  private final float eps;
+
+  Scores(Backend backend, ModelTensors model, Workspace work) {
+    this.backend = backend;
+    this.model = model;
+    this.work = work;
+    this.eps = (float) model.config().normEps();
+  }
+
+  /**
+   * Negative log-likelihood of token t + 1 at index t [T - 1]; logits exist for one block of rows
+   * at a time.
+   */
+  float[] nll(int[] tokens) throws InterruptedException {
+    float[] result = new float[tokens.length - 1];
+    for (Chunk block : Chunk.of(0, result.length, (int) work.logits.rows())) {
+      backend.nll(logits(block), tokens, block.from() + 1, result, block.from());
+    }
+    return result;
+  }
+
+  /** Logits at the last positions [count][V]. */
+  float[][] lastLogits(int count) throws InterruptedException {
+    int tokens = (int) work.hidden.rows();
+    float[][] result = new float[count][];
+    for (Chunk block : Chunk.of(tokens - count, tokens, (int) work.logits.rows())) {
+      Tensor logits = logits(block);
+      for (int r = 0; r < block.count(); r++) {
+        float[] row = backend.read(logits.rows(r, 1));
+        checkFinite(row, "logits", block.from() + r);
+        result[block.from() + r - (tokens - count)] = row;
+      }
+    }
+    return result;
+  }
+
+  /** The last token's hidden state after the final norm. */
+  float[] lastHidden() {
+    int last = (int) work.hidden.rows() - 1;
+    Tensor normed = work.normed.rows(0, 1);
+    backend.rmsNorm(work.hidden.rows(last, 1), model.finalNorm(), eps, normed);
+    float[] row = backend.read(normed);
+    checkFinite(row, "hidden state", last);
+    return row;
+  }
+
+  private Tensor logits(Chunk block) {
+    Tensor normed = block.first(work.normed);
+    Tensor logits = block.first(work.logits);
+    backend.rmsNorm(block.of(work.hidden), model.finalNorm(), eps, normed);
+    backend.linear(normed, model.head(), null, logits, false);
+    return logits;
+  }
+
+  private static void checkFinite(float[] row, String what, int position) {
+    for (int i = 0; i < row.length; i++) {
+      if (!Float.isFinite(row[i])) {
+        throw new ArithmeticException(
+            "The %s at token %d is not finite: element %d is %s"
+                .formatted(what, position, i, row[i]));
+      }
+    }
+  }
+}

@@ -1,0 +1,89 @@
+package io.sparsefill.udf;
+
+import io.sparsefill.kernels.Backend;
+import io.sparsefill.kernels.cpu.CpuBackend;
+import io.sparsefill.udf.model.Checkpoint;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * The models that this JVM holds: each is loaded by the first task that asks, shared by all, and
+ * freed by the last one that closes its lease.
+ */
+final class SharedModel {
+  private static final Map<Key, SharedModel> OPEN = new HashMap<>();
+
+  private final ModelTensors tensors;
+  private int leases;
+
+  private SharedModel(ModelTensors tensors) {
+    this.tensors = tensors;
+  }
+
+  private record Key(String model, boolean stream, boolean withHead) {}
+
+  /** One task's hold on a model. */
+  static final class Lease implements AutoCloseable {
+    private final Key key;
+    private final SharedModel model;
+    private boolean closed;
+
+    private Lease(Key key, SharedModel model) {
+      this.key = key;
+      this.model = model;
+    }
+
+    ModelTensors tensors() {
+      return model.tensors;
+    }
+
+    @Override
+    public void close() {
+      synchronized (OPEN) {
+        if (closed) {
+          return;
+        }
+        closed = true;
+        if (--model.leases == 0) {
+          OPEN.remove(key);
+          model.tensors.close();
+        }
+      }
+    }
+  }
+
+  /** The model of the options; loads it if no other task has. Tasks that come meanwhile wait. */
+  static Lease acquire(EngineOptions options) {
+    boolean stream =
+        switch (options.weights()) {
+          case "resident" -> false;
+          case "stream" -> true;
+          default ->
+              throw new IllegalArgumentException(
+                  "Unknown weights mode '"
+                      + options.weights()
+                      + "': accepted are resident and stream");
+        };
+    boolean withHead =
+        options.emit().contains(Emit.LOGITS)
+            || options.emit().contains(Emit.NLL)
+            || options.emit().contains(Emit.TOKEN_NLL);
+    Key key = new Key(options.model(), stream, withHead);
+    synchronized (OPEN) {
+      SharedModel model = OPEN.get(key);
+      if (model == null) {
+        model = new SharedModel(load(options, stream, withHead));
+        OPEN.put(key, model);
+      }
+      model.leases++;
+      return new Lease(key, model);
+    }
+  }
+
+  private static ModelTensors load(EngineOptions options, boolean stream, boolean withHead) {
+    // Uploads run on threads of their own backend, because the tensors outlive every task's.
+    Backend uploader = new CpuBackend(Math.max(1, options.threads()));
+    return new ModelTensors(uploader, Checkpoint.open(Path.of(options.model())), stream, withHead);
+  }
+}
