@@ -1,6 +1,7 @@
 package io.sparsefill.udf;
 
 import io.sparsefill.kernels.KvDtype;
+import io.sparsefill.udf.model.RopeFrequencies;
 import java.io.Serializable;
 import java.util.Set;
 
@@ -16,6 +17,7 @@ import java.util.Set;
  *     default pattern on every head
  * @param emit what is computed
  * @param lastPositions N, how many of the last positions give logits
+ * @param ropeFrequencies precision of the rotary frequencies
  * @param kvDtype element type of KV blocks
  * @param blockTokens tokens of a KV block
  * @param threads CPU threads of one pre-fill
@@ -28,6 +30,7 @@ public record EngineOptions(
     String patternsJson,
     Set<Emit> emit,
     int lastPositions,
+    RopeFrequencies ropeFrequencies,
     KvDtype kvDtype,
     int blockTokens,
     int threads)

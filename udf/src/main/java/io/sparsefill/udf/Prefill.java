@@ -51,7 +51,9 @@ final class Prefill {
     // The first token whose state after the last layer somebody reads.
     int firstNeeded = everyNll ? 0 : lastRows ? tokens.length - lastPositions : tokens.length;
     Accounting accounting = new Accounting();
-    try (Workspace work = new Workspace(backend, config, tokens.length, everyNll || lastRows);
+    try (Workspace work =
+            new Workspace(
+                backend, config, options.ropeFrequencies(), tokens.length, everyNll || lastRows);
         KvExit exit =
             new KvExit(
                 backend,

@@ -3,6 +3,7 @@ package io.sparsefill.udf;
 import io.sparsefill.kernels.Backend;
 import io.sparsefill.kernels.Tensor;
 import io.sparsefill.udf.model.ModelConfig;
+import io.sparsefill.udf.model.RopeFrequencies;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -28,7 +29,12 @@ final class Workspace implements AutoCloseable {
   final Tensor logits; // [R, V] or null
   private final List<Tensor> all = new ArrayList<>();
 
-  Workspace(Backend backend, ModelConfig config, int tokens, boolean withLogits) {
+  Workspace(
+      Backend backend,
+      ModelConfig config,
+      RopeFrequencies frequencies,
+      int tokens,
+      boolean withLogits) {
     boolean complete = false;
     try {
       int chunk = Math.min(tokens, backend.chunkTokens());
@@ -36,7 +42,7 @@ final class Workspace implements AutoCloseable {
       int keyValues = 2 * config.kvHeads() * config.headDim();
       hidden = allocate(backend, tokens, config.hiddenSize(), "hidden states");
       queries = allocate(backend, tokens, heads, "queries");
-      rope = backend.rope(config.rope(tokens), tokens);
+      rope = backend.rope(config.rope().table(tokens, frequencies), tokens);
       all.add(rope);
       normed = allocate(backend, chunk, config.hiddenSize(), "normed states of a chunk");
       projected = allocate(backend, chunk, heads + keyValues, "q, k, v of a chunk");

@@ -10,10 +10,11 @@ import java.util.Set;
 import java.util.TreeSet;
 
 /**
- * The weights of a model, memory-mapped and checked against its config: every tensor that the family needs is there with
- * its shape, and none that the family does not know. Opening reads headers only; weights are read when a {@link
- * HostMatrix} is. There is nothing to close: files are closed once they are mapped, and a mapping ends when the garbage
- * collector finds that no matrix of it is used any more. Immutable and safe for use by several threads.
+ * The weights of a model, memory-mapped and checked against its config: every tensor that the
+ * family needs is there with its shape, and none that the family does not know. Opening reads
+ * headers only; weights are read when a {@link HostMatrix} is. There is nothing to close: files are
+ * closed once they are mapped, and a mapping ends when the garbage collector finds that no matrix
+ * of it is used any more. Immutable and safe for use by several threads.
  */
 public final class Checkpoint {
   /** Tensors that a message names; the rest is counted. */
@@ -39,9 +40,11 @@ public final class Checkpoint {
   }
 
   /**
-   * Opens the checkpoint of a folder: config.json beside model.safetensors, or beside an index and its shards.
+   * Opens the checkpoint of a folder: config.json beside model.safetensors, or beside an index and
+   * its shards.
    *
-   * @throws IllegalArgumentException naming the file, tensor or option that is missing, broken or not supported
+   * @throws IllegalArgumentException naming the file, tensor or option that is missing, broken or
+   *     not supported
    * @throws java.io.UncheckedIOException if a file cannot be read
    */
   public static Checkpoint open(Path folder) {
@@ -157,7 +160,10 @@ public final class Checkpoint {
       return view(1, Arrays.stream(sizes).sum(), tensors);
     }
 
-    /** Null as long as a part is missing: the reader goes on to find all that is missing before it fails. */
+    /**
+     * Null as long as a part is missing: the reader goes on to find all that is missing before it
+     * fails.
+     */
     private static HostMatrix view(long rows, int cols, StoredTensor... parts) {
       for (StoredTensor part : parts) {
         if (part == null) {

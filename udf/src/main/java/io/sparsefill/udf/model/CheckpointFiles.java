@@ -16,8 +16,9 @@ import java.util.TreeSet;
 import java.util.stream.Stream;
 
 /**
- * The safetensors files of a model's folder: {@code model.safetensors} alone, or the shards that {@code
- * model.safetensors.index.json} lists. Where both are there the single file is taken, as in transformers.
+ * The safetensors files of a model's folder: {@code model.safetensors} alone, or the shards that
+ * {@code model.safetensors.index.json} lists. Where both are there the single file is taken, as in
+ * transformers.
  */
 final class CheckpointFiles {
   private static final String SINGLE = "model.safetensors";
@@ -36,7 +37,8 @@ final class CheckpointFiles {
   /**
    * Finds the files of a folder; their contents are not looked at.
    *
-   * @throws IllegalArgumentException if there are none, or if the index names a file outside the folder or a missing one
+   * @throws IllegalArgumentException if there are none, or if the index names a file outside the
+   *     folder or a missing one
    */
   static CheckpointFiles of(Path folder) {
     Map<Path, Set<String>> listed = new TreeMap<>();
@@ -76,7 +78,8 @@ final class CheckpointFiles {
   /**
    * Maps the files and gathers their tensors by name.
    *
-   * @throws IllegalArgumentException if a file is broken, a listed tensor is not in its shard, or one is there twice
+   * @throws IllegalArgumentException if a file is broken, a listed tensor is not in its shard, or
+   *     one is there twice
    */
   Map<String, StoredTensor> open() {
     Map<String, StoredTensor> tensors = new LinkedHashMap<>();
@@ -100,7 +103,10 @@ final class CheckpointFiles {
     return tensors;
   }
 
-  /** The path of a shard. Only the name is judged: links that lead elsewhere are how model hubs store files. */
+  /**
+   * The path of a shard. Only the name is judged: links that lead elsewhere are how model hubs
+   * store files.
+   */
   private static Path shard(Path folder, Path index, String tensor, JsonNode entry) {
     String name = entry.asText();
     try {

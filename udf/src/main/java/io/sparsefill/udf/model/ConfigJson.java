@@ -15,8 +15,9 @@ import java.util.Iterator;
 import java.util.List;
 
 /**
- * One JSON object of a model's file with strict typed access: a value of another type than asked for is an error that
- * names the key and the file, and a key set to {@code null} counts as absent, as it does in transformers.
+ * One JSON object of a model's file with strict typed access: a value of another type than asked
+ * for is an error that names the key and the file, and a key set to {@code null} counts as absent,
+ * as it does in transformers.
  */
 final class ConfigJson {
   /** Refuses duplicate keys and trailing content, which a lenient parser would settle silently. */
@@ -43,7 +44,9 @@ final class ConfigJson {
   static ConfigJson read(Path file) {
     if (!Files.isRegularFile(file)) {
       throw new IllegalArgumentException(
-          "Cannot read " + file + ": there is no such file; give the folder of a Hugging Face model");
+          "Cannot read "
+              + file
+              + ": there is no such file; give the folder of a Hugging Face model");
     }
     try {
       return of(STRICT.readTree(Files.readAllBytes(file)), file.toString());

@@ -3,8 +3,8 @@ package io.sparsefill.udf.model;
 import io.sparsefill.kernels.HostMatrix;
 
 /**
- * Weights of one decoder layer, as views on the memory-mapped checkpoint. A projection multiplies from the left: y =
- * W x, W [out, in]. Vectors are matrices of one row.
+ * Weights of one decoder layer, as views on the memory-mapped checkpoint. A projection multiplies
+ * from the left: y = W x, W [out, in]. Vectors are matrices of one row.
  *
  * @param inputNorm RMSNorm before the attention [1, hidden]
  * @param qkv query, key and value projection with rows in that order [(H + 2G) * D, hidden]

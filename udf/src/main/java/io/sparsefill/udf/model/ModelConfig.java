@@ -1,12 +1,11 @@
 package io.sparsefill.udf.model;
 
-import io.sparsefill.kernels.RopeTable;
 import java.nio.file.Path;
 import java.util.List;
 
 /**
- * What config.json says about a decoder with pre-norm RMSNorm, grouped-query attention, RoPE and SwiGLU, in one form
- * for all families.
+ * What config.json says about a decoder with pre-norm RMSNorm, grouped-query attention, RoPE and
+ * SwiGLU, in one form for all families.
  *
  * @param modelType {@code model_type}: llama, mistral, qwen2, qwen3, phi3, glm or chatglm
  * @param layers L
@@ -22,7 +21,8 @@ import java.util.List;
  * @param qkNorm whether every query and key head has an RMSNorm before RoPE
  * @param rope rotary embedding
  * @param windows for each layer its sliding window in tokens, 0 = none
- * @param bosTokenId {@code bos_token_id}, the first if the file lists several; null if it names none
+ * @param bosTokenId {@code bos_token_id}, the first if the file lists several; null if it names
+ *     none
  * @param maxPositions longest context that the model is made for
  */
 public record ModelConfig(
@@ -50,7 +50,8 @@ public record ModelConfig(
   /**
    * Reads {@code config.json} of a folder, written by either generation of transformers.
    *
-   * @throws IllegalArgumentException naming what is missing, unknown or not supported, and what is accepted
+   * @throws IllegalArgumentException naming what is missing, unknown or not supported, and what is
+   *     accepted
    * @throws java.io.UncheckedIOException if the file cannot be read
    */
   public static ModelConfig read(Path folder) {
@@ -60,11 +61,6 @@ public record ModelConfig(
   /** Sliding window of a layer: query q sees keys (q - window, q]; 0 means all keys up to q. */
   public int window(int layer) {
     return windows.get(layer);
-  }
-
-  /** Rotary table for a pre-fill of that many tokens; some scalings depend on the length. */
-  public RopeTable rope(int tokens) {
-    return rope.table(tokens);
   }
 
   /** Factor on q·k: 1/sqrt(D). */

@@ -9,8 +9,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Turns config.json into a {@link ModelConfig}. What is absent takes the default that the family has in transformers;
- * what would change the numbers and is not computed here is an error, never ignored.
+ * Turns config.json into a {@link ModelConfig}. What is absent takes the default that the family
+ * has in transformers; what would change the numbers and is not computed here is an error, never
+ * ignored.
  */
 final class ModelConfigReader {
   private static final Logger LOG = LoggerFactory.getLogger(ModelConfigReader.class);
@@ -43,11 +44,7 @@ final class ModelConfigReader {
 
   /** Factors on activations (Granite and the like), which must be 1. */
   private static final Set<String> MUST_BE_ONE =
-      Set.of(
-          "embedding_multiplier",
-          "residual_multiplier",
-          "logits_scaling",
-          "logit_scale");
+      Set.of("embedding_multiplier", "residual_multiplier", "logits_scaling", "logit_scale");
 
   private static final Set<String> DTYPES = Set.of("bfloat16", "float16", "float32");
 
@@ -105,7 +102,8 @@ final class ModelConfigReader {
           ? config.size("multi_query_group_num")
           : heads;
     }
-    // Configs from before GQA leave it out, or say null; the newer families' defaults are other numbers
+    // Configs from before GQA leave it out, or say null; the newer families' defaults are other
+    // numbers
     boolean mayBeAbsent = family == ModelFamily.LLAMA || family == ModelFamily.PHI3;
     if (!mayBeAbsent && !config.mentions("num_key_value_heads")) {
       throw config.missing("num_key_value_heads");
@@ -218,7 +216,8 @@ final class ModelConfigReader {
   private List<Integer> windows(int layers) {
     List<String> types = config.textsOrNull("layer_types");
     if (types != null && types.size() != layers) {
-      throw config.error("layer_types has %d entries for %d layers".formatted(types.size(), layers));
+      throw config.error(
+          "layer_types has %d entries for %d layers".formatted(types.size(), layers));
     }
     int window = window();
     List<Integer> windows = new ArrayList<>(Collections.nCopies(layers, window));
@@ -270,7 +269,9 @@ final class ModelConfigReader {
     return type.equals("full_attention");
   }
 
-  /** Families with one window for all layers may repeat it in layer_types, but not say otherwise. */
+  /**
+   * Families with one window for all layers may repeat it in layer_types, but not say otherwise.
+   */
   private void checkLayerTypes(List<String> types, int window) {
     if (types != null) {
       for (String type : types) {

@@ -36,7 +36,10 @@ enum ModelFamily {
     return names;
   }
 
-  /** Whether RoPE turns pairs of neighbours, and only the first half of a head unless the config says otherwise. */
+  /**
+   * Whether RoPE turns pairs of neighbours, and only the first half of a head unless the config
+   * says otherwise.
+   */
   boolean glmRope() {
     return this == GLM || this == CHATGLM;
   }

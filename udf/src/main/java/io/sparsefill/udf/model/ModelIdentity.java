@@ -11,13 +11,13 @@ import java.util.HexFormat;
 import java.util.List;
 
 /**
- * What tells one model from another, as lower-case SHA-256 hashes of files. A person gets the same with {@code cat FILES
- * | sha256sum}.
+ * What tells one model from another, as lower-case SHA-256 hashes of files. A person gets the same
+ * with {@code cat FILES | sha256sum}.
  *
  * @param weightsSha256 of the safetensors files, one after the other in the order of their names
  * @param configSha256 of config.json
- * @param tokenizerSha256 of tokenizer.json followed by tokenizer_config.json where there is one; null for a model
- *     without tokenizer.json, which can still take token ids
+ * @param tokenizerSha256 of tokenizer.json followed by tokenizer_config.json where there is one;
+ *     null for a model without tokenizer.json, which can still take token ids
  */
 public record ModelIdentity(String weightsSha256, String configSha256, String tokenizerSha256) {
   private static final int BUFFER_BYTES = 1 << 20;
@@ -43,8 +43,7 @@ public record ModelIdentity(String weightsSha256, String configSha256, String to
     if (!Files.isRegularFile(tokenizer)) {
       return null;
     }
-    return sha256(
-        Files.isRegularFile(config) ? List.of(tokenizer, config) : List.of(tokenizer));
+    return sha256(Files.isRegularFile(config) ? List.of(tokenizer, config) : List.of(tokenizer));
   }
 
   private static String sha256(List<Path> files) {

@@ -1,5 +1,6 @@
 package io.sparsefill.udf.model;
 
+import io.sparsefill.kernels.HalfFloats;
 import io.sparsefill.kernels.RopeTable;
 
 /**
@@ -8,7 +9,8 @@ import io.sparsefill.kernels.RopeTable;
  * @param theta base of the frequencies
  * @param headDim D
  * @param rotaryDim dimensions of a head that are rotated, the first ones; even
- * @param interleaved true when pairs are neighbours (GLM), false when they are the two halves (all others)
+ * @param interleaved true when pairs are neighbours (GLM), false when they are the two halves (all
+ *     others)
  * @param scaling how the frequencies are stretched to longer contexts
  */
 public record RopeConfig(
@@ -22,16 +24,21 @@ public record RopeConfig(
     }
   }
 
-  /** The table for a pre-fill of that many tokens. */
-  public RopeTable table(int tokens) {
-    return new RopeTable(
-        headDim,
-        interleaved,
-        scaling.inverseFrequency(theta, rotaryDim, tokens),
-        scaling.attentionScaling(tokens));
+  /** The table for a pre-fill of that many tokens, with frequencies in that precision. */
+  public RopeTable table(int tokens, RopeFrequencies precision) {
+    double[] inverse = scaling.inverseFrequency(theta, rotaryDim, tokens);
+    if (precision == RopeFrequencies.BF16 && !scaling.isRecomputed(tokens)) {
+      for (int i = 0; i < inverse.length; i++) {
+        inverse[i] = HalfFloats.fromBf16(HalfFloats.toBf16((float) inverse[i]));
+      }
+    }
+    return new RopeTable(headDim, interleaved, inverse, scaling.attentionScaling(tokens));
   }
 
-  /** How dimensions are paired, in the word that the manifest uses: {@code half_split} or {@code interleaved}. */
+  /**
+   * How dimensions are paired, in the word that the manifest uses: {@code half_split} or {@code
+   * interleaved}.
+   */
   public String pairing() {
     return interleaved ? "interleaved" : "half_split";
   }

@@ -4,9 +4,9 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * Reads the rotary embedding out of config.json, in the form of either transformers generation: {@code rope_theta} and
- * {@code rope_scaling} of version 4, or {@code rope_parameters} of version 5, there also as one object for each type of
- * layer as long as all are equal.
+ * Reads the rotary embedding out of config.json, in the form of either transformers generation:
+ * {@code rope_theta} and {@code rope_scaling} of version 4, or {@code rope_parameters} of version
+ * 5, there also as one object for each type of layer as long as all are equal.
  */
 final class RopeReader {
   private static final String ACCEPTED = "default, linear, dynamic, llama3, yarn, longrope, su";
@@ -37,7 +37,8 @@ final class RopeReader {
   /**
    * Reads it.
    *
-   * @throws IllegalArgumentException for an unknown type, a key the type does not know, or a number that does not fit
+   * @throws IllegalArgumentException for an unknown type, a key the type does not know, or a number
+   *     that does not fit
    */
   RopeConfig read() {
     ConfigJson rope = parameters();
@@ -89,7 +90,10 @@ final class RopeReader {
     return first;
   }
 
-  /** ChatGLM's original code: base 10000 * rope_ratio, neighbours paired in the first half of each head. */
+  /**
+   * ChatGLM's original code: base 10000 * rope_ratio, neighbours paired in the first half of each
+   * head.
+   */
   private RopeConfig chatGlm(ConfigJson rope) {
     if (rope != null) {
       throw config.error("chatglm knows rope_ratio, but neither rope_scaling nor rope_parameters");
@@ -119,7 +123,8 @@ final class RopeReader {
   private RopeScaling scaling(ConfigJson rope, int rotaryDim) {
     String type = rope.text("rope_type", rope.text("type", "default"));
     if (family == ModelFamily.PHI3 && type.equals("yarn")) {
-      type = "longrope"; // the first Phi-3 files call it so; transformers reads them as longrope too
+      type =
+          "longrope"; // the first Phi-3 files call it so; transformers reads them as longrope too
     }
     switch (type) {
       case "default":
@@ -236,7 +241,10 @@ final class RopeReader {
     return config.size(key, rope.size(key, maxPositions));
   }
 
-  /** transformers warns about keys that a type does not use; here they are errors, because they change nothing. */
+  /**
+   * transformers warns about keys that a type does not use; here they are errors, because they
+   * change nothing.
+   */
   private static void allow(ConfigJson rope, String type, String... keys) {
     Set<String> known = Set.of(keys);
     for (String key : rope.keys()) {

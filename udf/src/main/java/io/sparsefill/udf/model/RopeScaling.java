@@ -3,9 +3,9 @@ package io.sparsefill.udf.model;
 import java.util.List;
 
 /**
- * How a model's rotary frequencies are stretched to longer contexts: the rope types of transformers' {@code
- * modeling_rope_utils} (version 5.17), whose formulas and fp32 rounding are kept, because angles at position 100,000
- * feel the last bit of a frequency.
+ * How a model's rotary frequencies are stretched to longer contexts: the rope types of
+ * transformers' {@code modeling_rope_utils} (version 5.17), whose formulas and fp32 rounding are
+ * kept, because angles at position 100,000 feel the last bit of a frequency.
  */
 public sealed interface RopeScaling {
   /** The name in config.json's {@code rope_type}. */
@@ -23,6 +23,14 @@ public sealed interface RopeScaling {
   /** Factor on cosine and sine for a pre-fill of that many tokens. */
   default double attentionScaling(int tokens) {
     return 1;
+  }
+
+  /**
+   * Whether transformers computes the frequencies anew in the forward pass of that many tokens,
+   * instead of reading the buffer that it made when the model was built.
+   */
+  default boolean isRecomputed(int tokens) {
+    return false;
   }
 
   /** {@code default}: theta^(-2i/dim). */
@@ -66,8 +74,8 @@ public sealed interface RopeScaling {
   }
 
   /**
-   * {@code dynamic} (NTK-aware): a base that grows with the document once it is longer than the model's maximum. All
-   * positions of one pre-fill use the base of its full length.
+   * {@code dynamic} (NTK-aware): a base that grows with the document once it is longer than the
+   * model's maximum. All positions of one pre-fill use the base of its full length.
    *
    * @param factor how much longer the context becomes
    * @param maxPositions length up to which nothing changes
@@ -76,6 +84,11 @@ public sealed interface RopeScaling {
     @Override
     public String type() {
       return "dynamic";
+    }
+
+    @Override
+    public boolean isRecomputed(int tokens) {
+      return tokens > maxPositions;
     }
 
     @Override
@@ -88,7 +101,8 @@ public sealed interface RopeScaling {
   }
 
   /**
-   * {@code llama3} (Llama 3.1): long wavelengths divided by the factor, short ones kept, a ramp between.
+   * {@code llama3} (Llama 3.1): long wavelengths divided by the factor, short ones kept, a ramp
+   * between.
    *
    * @param factor how much longer the context becomes
    * @param lowFrequencyFactor wavelengths above original / this are divided by the factor
@@ -129,8 +143,8 @@ public sealed interface RopeScaling {
   }
 
   /**
-   * {@code yarn} (arXiv 2309.00071): fast pairs kept, slow ones divided by the factor, a linear ramp over the pairs
-   * between. Static: it holds for documents of every length.
+   * {@code yarn} (arXiv 2309.00071): fast pairs kept, slow ones divided by the factor, a linear
+   * ramp over the pairs between. Static: it holds for documents of every length.
    *
    * @param factor how much longer the context becomes
    * @param originalPositions context length of the first training
@@ -193,9 +207,9 @@ public sealed interface RopeScaling {
   }
 
   /**
-   * {@code longrope} (arXiv 2402.13753; {@code su} in older files): every frequency divided by a factor of its own, from
-   * one list up to the original context length and from another beyond it; the list that the full length asks for
-   * holds for all positions.
+   * {@code longrope} (arXiv 2402.13753; {@code su} in older files): every frequency divided by a
+   * factor of its own, from one list up to the original context length and from another beyond it;
+   * the list that the full length asks for holds for all positions.
    *
    * @param shortFactors one factor for each pair, for documents up to {@code originalPositions}
    * @param longFactors one factor for each pair, for longer documents
@@ -213,6 +227,11 @@ public sealed interface RopeScaling {
     @Override
     public String type() {
       return "longrope";
+    }
+
+    @Override
+    public boolean isRecomputed(int tokens) {
+      return tokens > originalPositions;
     }
 
     @Override

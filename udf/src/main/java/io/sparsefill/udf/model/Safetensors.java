@@ -13,9 +13,10 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * One memory-mapped safetensors file (format: github.com/huggingface/safetensors). The file itself is closed when {@link
- * #open} returns; the mapping stays until the garbage collector finds that no tensor of it is used any more, so there is
- * nothing to close here, and a file must not be shortened while its tensors are read. Safe for use by several threads.
+ * One memory-mapped safetensors file (format: github.com/huggingface/safetensors). The file itself
+ * is closed when {@link #open} returns; the mapping stays until the garbage collector finds that no
+ * tensor of it is used any more, so there is nothing to close here, and a file must not be
+ * shortened while its tensors are read. Safe for use by several threads.
  */
 public final class Safetensors {
   /** Divisible by every element size, and below the 2 GiB that one buffer can hold. */
@@ -90,8 +91,8 @@ public final class Safetensors {
   }
 
   /**
-   * A BF16, F16 or F32 tensor as a matrix: its last dimension gives the columns, all others the rows; a vector is one
-   * row.
+   * A BF16, F16 or F32 tensor as a matrix: its last dimension gives the columns, all others the
+   * rows; a vector is one row.
    *
    * @throws IllegalArgumentException if there is no such tensor or it has another dtype
    */

@@ -15,9 +15,10 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The header of a safetensors file: its length (8 bytes, little-endian), then a JSON object from tensor names to dtype,
- * shape and the half-open byte range behind the header. Everything is checked before a byte of data is trusted: the
- * ranges must fit dtype and shape and cover the rest of the file without a hole or an overlap.
+ * The header of a safetensors file: its length (8 bytes, little-endian), then a JSON object from
+ * tensor names to dtype, shape and the half-open byte range behind the header. Everything is
+ * checked before a byte of data is trusted: the ranges must fit dtype and shape and cover the rest
+ * of the file without a hole or an overlap.
  *
  * @param dataStart position of the first data byte in the file
  * @param tensors entries by name, in the order of their data
@@ -39,7 +40,8 @@ record SafetensorsHeader(long dataStart, Map<String, Entry> tensors) {
   /**
    * Reads and checks the header.
    *
-   * @throws IllegalArgumentException if the file breaks the format, naming the tensor and the numbers
+   * @throws IllegalArgumentException if the file breaks the format, naming the tensor and the
+   *     numbers
    */
   static SafetensorsHeader read(FileChannel channel, Path file) throws IOException {
     long fileBytes = channel.size();
@@ -156,7 +158,9 @@ record SafetensorsHeader(long dataStart, Map<String, Entry> tensors) {
                 .formatted(
                     tensor.getKey(),
                     begin,
-                    begin < expected ? "inside another tensor that ends" : "after a hole that begins",
+                    begin < expected
+                        ? "inside another tensor that ends"
+                        : "after a hole that begins",
                     expected));
       }
       expected = tensor.getValue().end();
@@ -170,8 +174,7 @@ record SafetensorsHeader(long dataStart, Map<String, Entry> tensors) {
     }
     if (expected < dataBytes) {
       throw broken(
-          file,
-          "%d bytes after the last tensor belong to none".formatted(dataBytes - expected));
+          file, "%d bytes after the last tensor belong to none".formatted(dataBytes - expected));
     }
     return ordered;
   }

@@ -3,7 +3,10 @@ package io.sparsefill.udf.model;
 import java.util.Arrays;
 import java.util.stream.Collectors;
 
-/** Element types of the safetensors format. Weights are read from three of them; the others may lie beside. */
+/**
+ * Element types of the safetensors format. Weights are read from three of them; the others may lie
+ * beside.
+ */
 public enum StoredDtype {
   /** One byte, 0 or 1. */
   BOOL(1),

@@ -5,8 +5,9 @@ import java.util.List;
 import java.util.Objects;
 
 /**
- * A matrix whose elements are those of one or more stored tensors, one after the other: a tensor as it is, projections
- * stacked by rows, or biases joined to one row. Nothing is copied before {@link #read}.
+ * A matrix whose elements are those of one or more stored tensors, one after the other: a tensor as
+ * it is, projections stacked by rows, or biases joined to one row. Nothing is copied before {@link
+ * #read}.
  */
 final class StoredMatrix implements HostMatrix {
   private final long rows;

@@ -9,9 +9,9 @@ import java.nio.channels.FileChannel;
 import java.util.List;
 
 /**
- * One tensor of a memory-mapped file. A buffer of the JDK ends at 2 GiB, so the data lies in several windows; each
- * window starts at a whole element because the first starts with the tensor. Only absolute reads: safe for use by
- * several threads.
+ * One tensor of a memory-mapped file. A buffer of the JDK ends at 2 GiB, so the data lies in
+ * several windows; each window starts at a whole element because the first starts with the tensor.
+ * Only absolute reads: safe for use by several threads.
  */
 final class StoredTensor {
   /** Elements that are converted at once; 16 KiB of shorts stay in the first-level cache. */
@@ -34,7 +34,10 @@ final class StoredTensor {
     this.windows = windows;
   }
 
-  /** Maps a tensor whose data starts at {@code dataStart + entry.begin()}, in windows of that many bytes. */
+  /**
+   * Maps a tensor whose data starts at {@code dataStart + entry.begin()}, in windows of that many
+   * bytes.
+   */
   static StoredTensor map(
       FileChannel channel,
       long dataStart,
@@ -73,7 +76,10 @@ final class StoredTensor {
     return elements;
   }
 
-  /** Reads elements {@code [from, from + count)} in row-major order as fp32; the caller has checked the range. */
+  /**
+   * Reads elements {@code [from, from + count)} in row-major order as fp32; the caller has checked
+   * the range.
+   */
   void read(long from, int count, float[] target, int offset) {
     short[] scratch = dtype == StoredDtype.F32 ? null : new short[Math.min(CHUNK, count)];
     long at = from;
@@ -119,8 +125,9 @@ final class StoredTensor {
   }
 
   /**
-   * Shifted into place, a half's bits are the fp32 of the value times 2^-112, for subnormal halves too; infinity and NaN
-   * need fp32's largest exponent besides, and keep the bits that tell NaNs apart.
+   * Shifted into place, a half's bits are the fp32 of the value times 2^-112, for subnormal halves
+   * too; infinity and NaN need fp32's largest exponent besides, and keep the bits that tell NaNs
+   * apart.
    */
   private static void widenF16(short[] from, int count, float[] target, int offset) {
     for (int i = 0; i < count; i++) {

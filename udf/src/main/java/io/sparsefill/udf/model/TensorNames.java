@@ -3,8 +3,8 @@ package io.sparsefill.udf.model;
 import java.util.List;
 
 /**
- * How the files of a family name their tensors; {@code .weight} and {@code .bias} are left out. Names from {@code
- * inputNorm} on stand behind {@code layers + N + "."}.
+ * How the files of a family name their tensors; {@code .weight} and {@code .bias} are left out.
+ * Names from {@code inputNorm} on stand behind {@code layers + N + "."}.
  *
  * @param embedding token embedding [V, hidden]
  * @param finalNorm norm before the head [hidden]
@@ -37,8 +37,7 @@ record TensorNames(
   private static final List<String> FUSED_GATE_UP = List.of("mlp.gate_up_proj");
 
   /** Llama and what follows its names: everything apart. */
-  static final TensorNames LLAMA =
-      huggingFace(SPLIT_QKV, List.of("mlp.gate_proj", "mlp.up_proj"));
+  static final TensorNames LLAMA = huggingFace(SPLIT_QKV, List.of("mlp.gate_proj", "mlp.up_proj"));
 
   /** Phi-3: both projections fused. */
   static final TensorNames PHI3 = huggingFace(List.of("self_attn.qkv_proj"), FUSED_GATE_UP);

@@ -6,11 +6,13 @@ import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 
 /**
- * One tokenizer of the Rust library behind DJL's JNI binding, at its lowest public level: DJL's own {@code Encoding}
- * would bring a string, a span and five more numbers per token into the heap, where only the ids are wanted. A text is
- * copied twice on its way, by the JVM's UTF-8 conversion and into Rust's string; the heap gets the ids only.
+ * One tokenizer of the Rust library behind DJL's JNI binding, at its lowest public level: DJL's own
+ * {@code Encoding} would bring a string, a span and five more numbers per token into the heap,
+ * where only the ids are wanted. A text is copied twice on its way, by the JVM's UTF-8 conversion
+ * and into Rust's string; the heap gets the ids only.
  *
- * <p>Several threads may use it at once; {@link #close} waits for them, because a freed handle would crash the JVM.
+ * <p>Several threads may use it at once; {@link #close} waits for them, because a freed handle
+ * would crash the JVM.
  */
 final class NativeTokenizer implements AutoCloseable {
   private final TokenizersLibrary library;
@@ -43,8 +45,8 @@ final class NativeTokenizer implements AutoCloseable {
   }
 
   /**
-   * DJL would fetch a library that fits the machine's GPU from its own site and count its users; both are switched off,
-   * unless the user's own system properties say otherwise.
+   * DJL would fetch a library that fits the machine's GPU from its own site and count its users;
+   * both are switched off, unless the user's own system properties say otherwise.
    */
   private static TokenizersLibrary load() {
     setIfAbsent("ai.djl.offline", "true");

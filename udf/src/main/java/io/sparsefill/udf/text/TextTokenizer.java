@@ -4,11 +4,13 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * A model's tokenizer: the whole text to ids, never truncated or padded. Safe for use by several threads.
+ * A model's tokenizer: the whole text to ids, never truncated or padded. Safe for use by several
+ * threads.
  *
- * <p>Names of special tokens inside a document ({@code <|end_of_text|>}) become those tokens, as in Hugging Face's
- * tokenizers. The tokens that {@link BosPolicy} puts in front of a document are not put there again if the text itself
- * begins with them, so a document starts with one BOS token and never with two; there Hugging Face would write two.
+ * <p>Names of special tokens inside a document ({@code <|end_of_text|>}) become those tokens, as in
+ * Hugging Face's tokenizers. The tokens that {@link BosPolicy} puts in front of a document are not
+ * put there again if the text itself begins with them, so a document starts with one BOS token and
+ * never with two; there Hugging Face would write two.
  */
 public final class TextTokenizer implements AutoCloseable {
   private final NativeTokenizer tokenizer;
@@ -26,7 +28,8 @@ public final class TextTokenizer implements AutoCloseable {
   /**
    * Opens {@code tokenizer.json} of a model's folder.
    *
-   * @throws IllegalArgumentException if it is missing or broken, or if the policy asks for a token that does not exist
+   * @throws IllegalArgumentException if it is missing or broken, or if the policy asks for a token
+   *     that does not exist
    * @throws IllegalStateException if the native library cannot be loaded
    * @throws java.io.UncheckedIOException if a file cannot be read
    */
@@ -53,7 +56,8 @@ public final class TextTokenizer implements AutoCloseable {
   /**
    * Ids of a whole text with the model's special tokens around it; those alone for an empty text.
    *
-   * @throws IllegalArgumentException if the text holds half of a surrogate pair, which is no Unicode text
+   * @throws IllegalArgumentException if the text holds half of a surrogate pair, which is no
+   *     Unicode text
    * @throws IllegalStateException after {@link #close}
    */
   public int[] encode(String text) {
@@ -74,8 +78,8 @@ public final class TextTokenizer implements AutoCloseable {
   }
 
   /**
-   * Text of one token as it stands inside a document. Bytes that are no UTF-8 by themselves give U+FFFD, an id outside
-   * of the vocabulary gives the empty text.
+   * Text of one token as it stands inside a document. Bytes that are no UTF-8 by themselves give
+   * U+FFFD, an id outside of the vocabulary gives the empty text.
    *
    * @throws IllegalArgumentException for a negative id
    */
@@ -83,7 +87,8 @@ public final class TextTokenizer implements AutoCloseable {
     if (id < 0) {
       throw new IllegalArgumentException("Cannot decode token id " + id + ": ids start at 0");
     }
-    // Decoders of the SentencePiece kind drop a leading space at the start of a text: look behind a first token
+    // Decoders of the SentencePiece kind drop a leading space at the start of a text: look behind a
+    // first token
     String once = tokenizer.decode(id);
     String twice = tokenizer.decode(id, id);
     return twice.startsWith(once) ? twice.substring(once.length()) : once;
@@ -98,7 +103,10 @@ public final class TextTokenizer implements AutoCloseable {
     return tokenizer.decode(wide);
   }
 
-  /** What was decided about special tokens, for the fingerprint: {@code before=[0 <|bos|>] after=[] (reason)}. */
+  /**
+   * What was decided about special tokens, for the fingerprint: {@code before=[0 <|bos|>] after=[]
+   * (reason)}.
+   */
   public String description() {
     return description;
   }
@@ -121,7 +129,10 @@ public final class TextTokenizer implements AutoCloseable {
     return true;
   }
 
-  /** The native side would replace the whole text's NULs and half pairs by other characters without a word. */
+  /**
+   * The native side would replace the whole text's NULs and half pairs by other characters without
+   * a word.
+   */
   private static void checkPairs(String text) {
     for (int i = 0; i < text.length(); i++) {
       char c = text.charAt(i);

@@ -30,7 +30,8 @@ record TokenizerFiles(
   /**
    * Reads the files.
    *
-   * @throws IllegalArgumentException if tokenizer.json is missing or one of the files is not valid JSON
+   * @throws IllegalArgumentException if tokenizer.json is missing or one of the files is not valid
+   *     JSON
    * @throws UncheckedIOException if a file cannot be read
    */
   static TokenizerFiles read(Path folder) {
@@ -53,7 +54,10 @@ record TokenizerFiles(
     return new TokenizerFiles(folder, json, specialTokens(tokenizer, json), configJson);
   }
 
-  /** Id of a special token that tokenizer_config.json names ({@code bos_token}), or null if it names none. */
+  /**
+   * Id of a special token that tokenizer_config.json names ({@code bos_token}), or null if it names
+   * none.
+   */
   Integer configuredToken(String key) {
     JsonNode token = config.path(key);
     String name = token.isObject() ? token.path("content").asText() : token.asText();
