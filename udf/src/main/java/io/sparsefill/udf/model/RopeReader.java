@@ -123,8 +123,8 @@ final class RopeReader {
   private RopeScaling scaling(ConfigJson rope, int rotaryDim) {
     String type = rope.text("rope_type", rope.text("type", "default"));
     if (family == ModelFamily.PHI3 && type.equals("yarn")) {
-      type =
-          "longrope"; // the first Phi-3 files call it so; transformers reads them as longrope too
+      // The first Phi-3 files call it so; transformers reads them as longrope too
+      type = "longrope";
     }
     switch (type) {
       case "default":

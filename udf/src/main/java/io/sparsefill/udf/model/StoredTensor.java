@@ -1,5 +1,6 @@
 package io.sparsefill.udf.model;
 
+import io.sparsefill.kernels.HalfFloats;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -98,7 +99,7 @@ final class StoredTensor {
         if (dtype == StoredDtype.BF16) {
           widenBf16(scratch, n, target, offset + done);
         } else {
-          widenF16(scratch, n, target, offset + done);
+          widenFp16(scratch, n, target, offset + done);
         }
       }
       at += n;
@@ -120,23 +121,13 @@ final class StoredTensor {
 
   private static void widenBf16(short[] from, int count, float[] target, int offset) {
     for (int i = 0; i < count; i++) {
-      target[offset + i] = Float.intBitsToFloat(from[i] << 16);
+      target[offset + i] = HalfFloats.fromBf16(from[i]);
     }
   }
 
-  /**
-   * Shifted into place, a half's bits are the fp32 of the value times 2^-112, for subnormal halves
-   * too; infinity and NaN need fp32's largest exponent besides, and keep the bits that tell NaNs
-   * apart.
-   */
-  private static void widenF16(short[] from, int count, float[] target, int offset) {
+  private static void widenFp16(short[] from, int count, float[] target, int offset) {
     for (int i = 0; i < count; i++) {
-      int magnitude = from[i] & 0x7fff;
-      int bits = Float.floatToRawIntBits(Float.intBitsToFloat(magnitude << 13) * 0x1p112f);
-      if (magnitude >= 0x7c00) {
-        bits = magnitude << 13 | 0x7f800000;
-      }
-      target[offset + i] = Float.intBitsToFloat(bits | (from[i] & 0x8000) << 16);
+      target[offset + i] = HalfFloats.fromFp16(from[i]);
     }
   }
 }

@@ -1,0 +1,50 @@
+package io.sparsefill.udf.model;
+
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+
+/**
+ * Finds the test material that lies beside the project; a test without it is skipped and says why.
+ */
+public final class SharedMaterial {
+  private SharedMaterial() {}
+
+  /** Folders of {@code golden/hf}, one for each family; at least one. */
+  public static List<Path> goldenModels() throws IOException {
+    Path root = folder("sparsefill.golden").resolve("hf");
+    assumeTrue(Files.isDirectory(root), "skipped: there is no folder " + root);
+    try (Stream<Path> folders = Files.list(root)) {
+      List<Path> models =
+          folders.filter(f -> Files.exists(f.resolve("config.json"))).sorted().toList();
+      assumeTrue(!models.isEmpty(), "skipped: " + root + " holds no models");
+      return models;
+    }
+  }
+
+  /** A trained checkpoint. */
+  public static Path model(String name) {
+    Path model = folder("sparsefill.models").resolve(name);
+    assumeTrue(Files.isDirectory(model), "skipped: there is no folder " + model);
+    return model;
+  }
+
+  /** A novel. */
+  public static Path text(String name) {
+    Path text = folder("sparsefill.texts").resolve(name);
+    assumeTrue(Files.isRegularFile(text), "skipped: there is no file " + text);
+    return text;
+  }
+
+  private static Path folder(String property) {
+    String value = System.getProperty(property);
+    assumeTrue(value != null, "skipped: the system property " + property + " is not set");
+    Path folder = Path.of(value);
+    assumeTrue(Files.isDirectory(folder), "skipped: there is no folder " + folder);
+    return folder;
+  }
+}
