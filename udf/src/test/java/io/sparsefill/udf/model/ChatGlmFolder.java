@@ -66,7 +66,8 @@ public final class ChatGlmFolder {
     config.put("padded_vocab_size", glm.path("vocab_size").asInt());
     config.put("post_layer_norm", true);
     config.put("rmsnorm", true);
-    config.put("rope_ratio", glm.path("rope_parameters").path("rope_theta").asDouble() / 10_000);
+    JsonNode rope = glm.has("rope_parameters") ? glm.path("rope_parameters") : glm;
+    config.put("rope_ratio", rope.path("rope_theta").asDouble() / 10_000);
     config.put("seq_length", glm.path("max_position_embeddings").asInt());
     config.put("tie_word_embeddings", false);
     config.put("torch_dtype", "bfloat16");
