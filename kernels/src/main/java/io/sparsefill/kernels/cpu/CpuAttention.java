@@ -83,7 +83,8 @@ final class CpuAttention {
     for (int run = index.runsBegin(head, tile); run < index.runsEnd(head, tile); run++) {
       int key = index.runStart(run);
       for (int t = 0; t < index.runTiles(run); t++, key += TILE) {
-        math.scores(x.q, padded, shape.headDim(), kv.keys(group), key, kv.keyStride(), x.s);
+        math.scores(
+            x.q, padded, shape.headDim(), kv.keys(group), kv.keyOffset(key), kv.keyStride(), x.s);
         if (key + TILE - 1 > row0 || key < oldest) {
           maskTile(shape, row0, rows, key, x.s);
         }
@@ -150,8 +151,10 @@ final class CpuAttention {
     float[] keys = kv.keys(group);
     float[] values = kv.values(group);
     int width = kv.width();
+    int[] offsets = new int[count];
     for (int c = 0; c < count; c++) {
       x.gathered[c] = index.column(column + c);
+      offsets[c] = kv.keyOffset(x.gathered[c]);
       System.arraycopy(values, x.gathered[c] * width, x.gatheredValues, c * width, width);
     }
     Arrays.fill(x.gatheredValues, count * width, TILE * width, 0f);
@@ -159,7 +162,7 @@ final class CpuAttention {
       int source = d * kv.keyStride();
       int target = d * TILE;
       for (int c = 0; c < count; c++) {
-        x.gatheredKeys[target + c] = keys[source + x.gathered[c]];
+        x.gatheredKeys[target + c] = keys[source + offsets[c]];
       }
       Arrays.fill(x.gatheredKeys, target + count, target + TILE, 0f);
     }

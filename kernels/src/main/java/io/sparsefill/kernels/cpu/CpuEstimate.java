@@ -87,7 +87,13 @@ final class CpuEstimate {
   private void scores(
       float[] queries, int padded, int head, int row0, int rows, int key, float[] s) {
     math.scores(
-        queries, padded, shape.headDim(), kv.keys(head / shape.group()), key, kv.keyStride(), s);
+        queries,
+        padded,
+        shape.headDim(),
+        kv.keys(head / shape.group()),
+        kv.keyOffset(key),
+        kv.keyStride(),
+        s);
     if (key + TILE - 1 > row0 || key < shape.firstKey(row0 + rows - 1)) {
       CpuAttention.maskTile(shape, row0, rows, key, s);
     }
@@ -104,12 +110,13 @@ final class CpuEstimate {
     float[] keys = kv.keys(head / shape.group());
     for (int c = 0; c < d; c++) {
       for (int tile = 0; tile < tiles; tile++) {
-        int end = Math.min((tile + 1) * TILE, shape.tokens());
+        int pooled = Math.min(TILE, shape.tokens() - tile * TILE);
+        int at = kv.keyOffset(tile * TILE) + c * kv.keyStride();
         float sum = 0;
-        for (int t = tile * TILE; t < end; t++) {
-          sum += keys[c * kv.keyStride() + t];
+        for (int t = at; t < at + pooled; t++) {
+          sum += keys[t];
         }
-        pooledKeys[tile * d + c] = sum / (end - tile * TILE);
+        pooledKeys[tile * d + c] = sum / pooled;
       }
     }
     int[][] chosen = new int[tiles - firstTile][];
