@@ -74,7 +74,8 @@ public final class IndexBuilders {
           continue;
         }
         int rangeStart = Math.max(row - distance, 0);
-        int rangeEnd = rangeStart + TILE;
+        // The last query tile may end with the document: a tile that begins behind it has no key.
+        int rangeEnd = Math.min(rangeStart + TILE, shape.tokens());
         if (rangeEnd <= end || rangeEnd <= oldest) {
           continue;
         }

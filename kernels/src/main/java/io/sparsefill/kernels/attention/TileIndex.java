@@ -11,8 +11,9 @@ import java.util.List;
  * <p>A run is a start key, aligned or not, and a number of 64-key tiles that follow each other from
  * there. So the dense case is one run for each query tile, a slash line is one tile that starts
  * where the line enters the query tile, and the index stays small whatever the density is. Runs of
- * a query tile ascend and do not overlap; no column lies inside a run. Causality (and a sliding
- * window) is masked by the operator.
+ * a query tile ascend and do not overlap; no column lies inside a run. Every key tile begins before
+ * key T, so backends need 63 keys of padding. Causality (and a sliding window) is masked by the
+ * operator.
  *
  * <p>MInference's own index (csrc/vertical_slash_index.cu) lists every tile; its coverage is the
  * same.
@@ -61,31 +62,57 @@ public final class TileIndex implements AttentionIndex {
           "Tile index for %d heads, but the attention has %d"
               .formatted(heads.size(), shape.heads()));
     }
-    int rows = (tiles(shape.tokens()) - firstTile) * heads.size();
-    int runs = 0;
-    int singles = 0;
+    int queryTiles = tiles(shape.tokens()) - firstTile;
+    long runs = 0;
+    long singles = 0;
     int sparse = 0;
     for (HeadTiles head : heads) {
+      if (head.rows() != queryTiles) {
+        throw new IllegalArgumentException(
+            "Tile index of a head has %d query tiles, but %d are expected"
+                .formatted(head.rows(), queryTiles));
+      }
       runs += head.runCount();
       singles += head.columnCount();
       sparse += head.sparse() ? 1 : 0;
     }
-    int[] runOffset = new int[rows + 1];
-    int[] runStart = new int[runs];
-    int[] runTiles = new int[runs];
-    int[] columnOffset = new int[rows + 1];
-    int[] columns = new int[singles];
+    if (Math.max(runs, singles) > Integer.MAX_VALUE - 8) {
+      throw new IllegalArgumentException(
+          "Cannot index %,d tokens and %d heads: %,d runs and %,d columns are more than an array holds; use smaller pattern sizes"
+              .formatted(shape.tokens(), heads.size(), runs, singles));
+    }
+    int[] runOffset = new int[queryTiles * heads.size() + 1];
+    int[] runStart = new int[(int) runs];
+    int[] runTiles = new int[(int) runs];
+    int[] columnOffset = new int[queryTiles * heads.size() + 1];
+    int[] columns = new int[(int) singles];
     int row = 0;
     for (HeadTiles head : heads) {
       head.copyTo(row, runOffset, runStart, runTiles, columnOffset, columns);
-      row += head.rows();
+      row += queryTiles;
     }
-    if (row != rows) {
-      throw new IllegalArgumentException(
-          "Tile index has %d query tiles, but %d are expected".formatted(row, rows));
+    TileIndex index =
+        new TileIndex(
+            shape, firstTile, sparse, runOffset, runStart, runTiles, columnOffset, columns);
+    index.checkKeys();
+    return index;
+  }
+
+  /** Runs and columns ascend, so the last ones of each query tile decide. */
+  private void checkKeys() {
+    int tokens = shape.tokens();
+    for (int row = 0; row + 1 < runOffset.length; row++) {
+      int run = runOffset[row + 1] - 1;
+      int column = columnOffset[row + 1] - 1;
+      boolean runInside =
+          run < runOffset[row] || runStart[run] + (runTiles[run] - 1) * TILE < tokens;
+      boolean columnInside = column < columnOffset[row] || columns[column] < tokens;
+      if (!runInside || !columnInside) {
+        throw new IllegalArgumentException(
+            "Tile index of head %d, query tile %d: a key tile or column begins behind the last of %d keys"
+                .formatted(row / queryTiles(), firstTile + row % queryTiles(), tokens));
+      }
     }
-    return new TileIndex(
-        shape, firstTile, sparse, runOffset, runStart, runTiles, columnOffset, columns);
   }
 
   /** Number of tiles that cover {@code tokens} rows or keys. */
