@@ -14,6 +14,11 @@ public final class TopK {
    */
   public static int[] ascending(float[] scores, int k) {
     int n = scores.length;
+    for (int i = 0; i < n; i++) {
+      if (Float.isNaN(scores[i])) {
+        throw new ArithmeticException("Score " + i + " of " + n + " is NaN");
+      }
+    }
     if (k >= n) {
       int[] all = new int[n];
       Arrays.setAll(all, i -> i);
@@ -22,9 +27,6 @@ public final class TopK {
     // Keys of (score, index) are all different, so the selection is the same on every machine.
     long[] keys = new long[n];
     for (int i = 0; i < n; i++) {
-      if (Float.isNaN(scores[i])) {
-        throw new ArithmeticException("Score " + i + " of " + n + " is NaN");
-      }
       int bits = Float.floatToRawIntBits(scores[i] + 0f);
       int ordered = bits ^ ((bits >> 31) & 0x7fffffff);
       keys[i] = ((long) ordered << 32) | i;
