@@ -1,5 +1,7 @@
 package io.sparsefill.kernels.attention;
 
+import static io.sparsefill.kernels.attention.TileIndex.TILE;
+
 import io.sparsefill.kernels.AttentionShape;
 
 /**
@@ -7,50 +9,65 @@ import io.sparsefill.kernels.AttentionShape;
  * on short documents the lines of a pattern and its estimate cost more than all causal tiles.
  */
 public final class PatternCost {
-  /**
-   * The estimate passes twice over the keys with one query tile, without values: as much as one
-   * tile row.
-   */
-  private static final int ESTIMATE_ROWS = 1;
+  /** Queries at the document's end that the lines of vertical-slash are estimated from. */
+  private static final int ESTIMATE_QUERIES = 64;
 
+  private final AttentionShape shape;
   private final int firstTile;
   private final int tiles;
 
   /** The cost for the query tiles from {@code firstTile} on. */
   public PatternCost(AttentionShape shape, int firstTile) {
+    this.shape = shape;
     this.firstTile = firstTile;
     this.tiles = TileIndex.tiles(shape.tokens());
   }
 
-  /** Tiles of dense causal attention. */
+  /** Tiles of dense causal attention, or of the sliding window. */
   public long dense() {
-    return causal(tiles) - causal(firstTile);
+    return rows(0, tiles);
   }
 
-  /** The least that a pattern can cost, estimate included: all its lines lie beside each other. */
+  /**
+   * What a pattern costs, estimate included, when its lines lie beside each other. Of A-shape and
+   * block-sparse that is the least they can cost. Lines of vertical-slash can cost less when many
+   * of them are hidden by causality or by each other; where the documents are short enough for that
+   * to matter, the estimate would not pay.
+   */
   public long atBest(HeadPattern pattern) {
     if (pattern instanceof HeadPattern.AShape aShape) {
-      return rows(TileIndex.tiles(aShape.initial()) + TileIndex.tiles(aShape.local()));
+      return rows(TileIndex.tiles(aShape.initial()), TileIndex.tiles(aShape.local()));
     }
     if (pattern instanceof HeadPattern.VerticalSlash lines) {
-      return (long) ESTIMATE_ROWS * tiles
-          + rows(TileIndex.tiles(lines.slash()) + TileIndex.tiles(lines.vertical()));
+      // In a sliding window no column stays in sight.
+      int columns = shape.window() == 0 ? TileIndex.tiles(lines.vertical()) : 0;
+      return estimate() + rows(0, columns + TileIndex.tiles(lines.slash()));
     }
     if (pattern instanceof HeadPattern.BlockSparse blocks) {
-      return rows(blocks.topTiles());
+      return rows(0, blocks.topTiles());
     }
     return dense();
   }
 
   /**
-   * Tiles when each query tile computes {@code most}, or all its causal ones if those are fewer.
+   * The estimate of vertical-slash passes twice over the keys of one query tile, without values: as
+   * much as one tile row.
    */
-  private long rows(int most) {
-    int capped = Math.max(firstTile, Math.min(tiles, most));
-    return causal(capped) - causal(firstTile) + (long) (tiles - capped) * most;
+  long estimate() {
+    int firstQuery = Math.max(0, shape.tokens() - ESTIMATE_QUERIES);
+    return tiles - shape.firstKey(firstQuery) / TILE;
   }
 
-  private static long causal(int tiles) {
-    return (long) tiles * (tiles + 1) / 2;
+  /**
+   * Tiles when each query tile computes {@code sinks} tiles at the document's begin and {@code
+   * others} elsewhere, or all that it sees if those are fewer.
+   */
+  private long rows(int sinks, int others) {
+    long count = 0;
+    for (int m = firstTile; m < tiles; m++) {
+      int first = shape.firstKey(m * TILE) / TILE;
+      count += Math.min(m + 1 - first, others + Math.max(0, sinks - first));
+    }
+    return count;
   }
 }
