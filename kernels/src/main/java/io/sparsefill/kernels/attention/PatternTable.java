@@ -1,6 +1,8 @@
 package io.sparsefill.kernels.attention;
 
+import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
@@ -17,7 +19,10 @@ public final class PatternTable {
   /** What MInference runs on a head that its file leaves out (minference_forward.py). */
   public static final Entry DEFAULT = new Entry("vertical_and_slash", 1000, 6096, 1);
 
-  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final ObjectMapper JSON =
+      new ObjectMapper()
+          .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+          .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION);
 
   private final List<List<Entry>> layers;
 
@@ -97,9 +102,14 @@ public final class PatternTable {
   }
 
   private static List<Entry> layer(JsonNode layer, int l, int heads) {
+    if (!layer.isObject()) {
+      throw new IllegalArgumentException(
+          "Cannot use the pattern file: layer %d is %s, not an object of heads"
+              .formatted(l, layer));
+    }
     for (var names = layer.fieldNames(); names.hasNext(); ) {
       String name = names.next();
-      if (!name.matches("\\d{1,5}") || Integer.parseInt(name) >= heads) {
+      if (!name.matches("0|[1-9]\\d{0,4}") || Integer.parseInt(name) >= heads) {
         throw new IllegalArgumentException(
             "Cannot use the pattern file: layer %d names head '%s', but the model has heads 0 to %d"
                 .formatted(l, name, heads - 1));
@@ -118,8 +128,8 @@ public final class PatternTable {
         node.isArray()
             && node.size() >= 3
             && node.get(0).isTextual()
-            && node.get(1).canConvertToInt()
-            && node.get(2).canConvertToInt()
+            && node.get(1).isInt()
+            && node.get(2).isInt()
             && (node.size() < 4 || node.get(3).isNumber());
     if (!right) {
       throw new IllegalArgumentException(

@@ -1,0 +1,117 @@
+package io.sparsefill.kernels.attention;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Every form of the attention option, every error, and the digest. */
+class AttentionPlanTest {
+  static Stream<Arguments> uniformForms() {
+    return Stream.of(
+        Arguments.of("dense", new HeadPattern.Dense()),
+        Arguments.of("a-shape", new HeadPattern.AShape(1024, 4096)),
+        Arguments.of("a-shape:128:3968", new HeadPattern.AShape(128, 3968)),
+        Arguments.of("vertical-slash:100:800", new HeadPattern.VerticalSlash(100, 800)),
+        Arguments.of("block-sparse", new HeadPattern.BlockSparse(100)),
+        Arguments.of("block-sparse:12", new HeadPattern.BlockSparse(12)));
+  }
+
+  @ParameterizedTest
+  @MethodSource("uniformForms")
+  void oneWordGivesEveryHeadThatPatternWithoutDispatch(String option, HeadPattern pattern) {
+    AttentionPlan plan = AttentionPlan.parse(option, null, 3, 5);
+    assertThat(plan.dispatch()).isFalse();
+    assertThat(plan.name()).isEqualTo(option);
+    for (int l = 0; l < 3; l++) {
+      assertThat(plan.layer(l)).hasSize(5).containsOnly(pattern);
+    }
+  }
+
+  @Test
+  void minferenceTakesItsDefaultOrTheFileAndDispatches() {
+    AttentionPlan plain = AttentionPlan.parse("minference", null, 2, 3);
+    assertThat(plain.dispatch()).isTrue();
+    assertThat(plain.layer(1)).hasSize(3).containsOnly(new HeadPattern.VerticalSlash(1000, 6096));
+
+    String file = "[{}, {\"1\": [\"stream_llm\", 100, 800, 1]}]";
+    AttentionPlan plan = AttentionPlan.parse("minference", file, 2, 3);
+    assertThat(plan.dispatch()).isTrue();
+    assertThat(plan.layer(1))
+        .isEqualTo(
+            List.of(
+                new HeadPattern.VerticalSlash(1000, 6096),
+                new HeadPattern.AShape(100, 800),
+                new HeadPattern.VerticalSlash(1000, 6096)));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "flash, Unknown attention 'flash': accepted are",
+    "'', Unknown attention '': accepted are",
+    "Dense, Unknown attention 'Dense': accepted are",
+    "dense:3, Unknown attention 'dense:3': accepted are",
+    "minference:3, Unknown attention 'minference:3': accepted are",
+    "a-shape:3, Unknown attention 'a-shape:3': accepted are",
+    "a-shape:3:4:5, Unknown attention 'a-shape:3:4:5': accepted are",
+    "vertical-slash, Unknown attention 'vertical-slash': accepted are",
+    "vertical-slash:3, Unknown attention 'vertical-slash:3': accepted are",
+    "block-sparse:1:2, Unknown attention 'block-sparse:1:2': accepted are",
+    "vertical-slash:x:3, 'x' is not a size; accepted are",
+    "vertical-slash:3:, '' is not a size; accepted are",
+    "a-shape:-1:5, '-1' is not a size; accepted are",
+    "block-sparse:9999999999, '9999999999' is not a size; accepted are",
+    "a-shape:5:0, A-shape 5:0: initial must be at least 0 and local at least 1",
+    "vertical-slash:0:5, vertical-slash 0:5: both sizes must be at least 1",
+    "vertical-slash:5:0, vertical-slash 5:0: both sizes must be at least 1",
+    "block-sparse:0, block-sparse 0: at least 1 tile is needed"
+  })
+  void wrongOptionsSayWhatIsAccepted(String option, String message) {
+    assertThatThrownBy(() -> AttentionPlan.parse(option, null, 1, 1))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining(message);
+  }
+
+  @Test
+  void patternFilesGoWithMinferenceAlone() {
+    assertThatThrownBy(() -> AttentionPlan.parse("dense", "[{}]", 1, 1))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("A pattern file needs --attention minference, not 'dense'");
+  }
+
+  @Test
+  void theDigestFollowsThePatternsAndNothingElse() {
+    String digest = AttentionPlan.parse("vertical-slash:100:800", null, 2, 2).digest();
+    // Runs of earlier versions are resumed by it: this value must never change.
+    assertThat(digest)
+        .isEqualTo("cd0758766e76daabcc052d156ce71c0eca74afaa5fe1ed82cb480e2538887f3b");
+    List<String> others =
+        List.of(
+            AttentionPlan.parse("vertical-slash:100:801", null, 2, 2).digest(),
+            AttentionPlan.parse("vertical-slash:101:800", null, 2, 2).digest(),
+            AttentionPlan.parse("vertical-slash:100:800", null, 2, 3).digest(),
+            AttentionPlan.parse("vertical-slash:100:800", null, 3, 2).digest(),
+            AttentionPlan.parse("a-shape:100:800", null, 2, 2).digest(),
+            AttentionPlan.parse("dense", null, 2, 2).digest(),
+            AttentionPlan.parse("minference", null, 2, 2).digest());
+    assertThat(others).doesNotContain(digest).doesNotHaveDuplicates();
+
+    String everyHead = "[\"vertical_and_slash\", 1000, 6096, 1]";
+    String file = "[{\"0\": " + everyHead + ", \"1\": " + everyHead + "}, {}]";
+    assertThat(AttentionPlan.parse("minference", file, 2, 2).digest())
+        .isEqualTo(AttentionPlan.parse("minference", null, 2, 2).digest());
+    // Scores decide nothing.
+    assertThat(
+            AttentionPlan.parse("minference", file.replace("6096, 1", "6096, 77"), 2, 2).digest())
+        .isEqualTo(AttentionPlan.parse("minference", null, 2, 2).digest());
+    // The default sizes are the same scores as the same sizes written out.
+    assertThat(AttentionPlan.parse("a-shape", null, 1, 1).digest())
+        .isEqualTo(AttentionPlan.parse("a-shape:1024:4096", null, 1, 1).digest());
+  }
+}
