@@ -35,7 +35,8 @@ interface TileMath {
   /**
    * One step of the online softmax in base 2 (FlashAttention): raises the rows' maxima to those of
    * {@code s}, scales their sums and outputs down to match, and replaces s[rows][64] by 2^(s -
-   * max), adding it to the sums. Rows without a finite score become 0.
+   * max), adding it to the sums. A row of -infinity becomes 0; a NaN makes the row's sum NaN for
+   * good.
    *
    * @param max running maxima [rows]
    * @param sum running sums, spread over lanes [rows][SUM_LANES]

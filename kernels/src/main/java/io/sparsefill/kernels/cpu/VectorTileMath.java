@@ -26,6 +26,8 @@ final class VectorTileMath implements TileMath {
    */
   private static final float ROUND = 12582912f;
 
+  private static final int ONE_BITS = Float.floatToRawIntBits(1f);
+
   private static final float LOG2_E = 1.44269504f;
 
   /** Whether this CPU's vectors have the 8 or 16 lanes that the register blocks are made for. */
@@ -240,7 +242,7 @@ final class VectorTileMath implements TileMath {
     d1.intoArray(o, o3 + LANES);
   }
 
-  /** 2^x for x <= 0 and finite or -infinity: exactly 0 below 2^-126. */
+  /** 2^x for x <= 0 or -infinity: exactly 0 below 2^-126; NaN for NaN. */
   private static FloatVector exp2(FloatVector x) {
     FloatVector shifted = x.add(ROUND);
     FloatVector f = x.sub(shifted.sub(ROUND));
@@ -251,14 +253,15 @@ final class VectorTileMath implements TileMath {
     p = p.fma(f, FloatVector.broadcast(SPECIES, 2.4022652e-1f));
     p = p.fma(f, FloatVector.broadcast(SPECIES, 6.9314718e-1f));
     p = p.fma(f, FloatVector.broadcast(SPECIES, 1f));
-    IntVector exponent = shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23);
-    FloatVector result = exponent.add(p.reinterpretAsInts()).reinterpretAsFloats();
+    // 2^n as a float, for a product: added to the bits of p, it would make numbers of some NaNs.
+    IntVector power = shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23).add(ONE_BITS);
+    FloatVector result = p.mul(power.reinterpretAsFloats());
     return result.blend(0f, x.compare(VectorOperators.LT, SMALLEST_EXPONENT));
   }
 
   /**
-   * The larger of each lane, without the NaN and signed-zero rules of {@link Math#max} (two
-   * instructions).
+   * The larger of each lane, in two instructions: without the NaN and signed-zero rules of {@link
+   * Math#max}. A NaN may hide here, but not in the exponentials that follow.
    */
   private static FloatVector larger(FloatVector a, FloatVector b) {
     return a.blend(b, b.compare(VectorOperators.GT, a));
@@ -268,7 +271,8 @@ final class VectorTileMath implements TileMath {
   public void softmax(float[] s, int rows, float[] max, float[] sum, float[] o, int width) {
     for (int r = 0; r < rows; r++) {
       float top = rowMax(s, r * KEYS);
-      if (top > max[r]) {
+      // Not `top > max[r]`: a NaN must become the maximum, and stay in the sums.
+      if (!(top <= max[r])) {
         float factor =
             max[r] == Float.NEGATIVE_INFINITY ? 0f : (float) Math.exp((max[r] - top) / LOG2_E);
         scale(sum, r * SUM_LANES, SUM_LANES, factor);

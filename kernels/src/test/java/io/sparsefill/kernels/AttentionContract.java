@@ -1,0 +1,329 @@
+package io.sparsefill.kernels;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.sparsefill.kernels.attention.HeadPattern;
+import io.sparsefill.kernels.attention.TileIndex;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/**
+ * What the attention operator of every backend must hold. The oracle is {@link DenseMaskOracle}:
+ * the tile index expanded to a mask, softmax in double. Outputs are NaN before each run, and the
+ * rows around them are canaries.
+ */
+public abstract class AttentionContract {
+  private static final int TILE = TileIndex.TILE;
+
+  private BackendUnderTest device;
+
+  /** Opens the backend. */
+  protected abstract BackendUnderTest open();
+
+  @BeforeEach
+  void openBackend() {
+    device = open();
+  }
+
+  @AfterEach
+  void closeBackend() {
+    device.close();
+  }
+
+  @Test
+  void everyKindOfIndexAtOddLengthsMatchesTheDenseMaskOracle() {
+    try (ErrorBudget budget = budget("odd lengths against the dense mask")) {
+      for (int tokens : new int[] {1, 63, 64, 65, 127, 129, 1000}) {
+        compareEveryKind(AttentionInput.shape(tokens, 2, 1, 64, 0), 0, budget);
+      }
+    }
+  }
+
+  @Test
+  void everyGroupSizeAndHeadDimMatchesTheDenseMaskOracle() {
+    try (ErrorBudget budget = budget("GQA and head_dim against the dense mask")) {
+      for (int headDim : new int[] {32, 64, 80, 96, 128}) {
+        for (int group : new int[] {1, 4, 7, 8}) {
+          int kvHeads = group == 8 ? 1 : 2;
+          compareEveryKind(
+              AttentionInput.shape(130, group * kvHeads, kvHeads, headDim, 0), 0, budget);
+        }
+      }
+    }
+  }
+
+  @Test
+  void slidingWindowsMatchTheDenseMaskOracle() {
+    try (ErrorBudget budget = budget("sliding windows against the dense mask")) {
+      for (int tokens : new int[] {1, 64, 65, 300}) {
+        for (int window : new int[] {1, 48, 64, 100, 301}) {
+          compareEveryKind(AttentionInput.shape(tokens, 2, 1, 64, window), 0, budget);
+        }
+      }
+    }
+  }
+
+  @Test
+  void rowsBeforeTheFirstQueryTileStayAsTheyAre() {
+    try (ErrorBudget budget = budget("later query tiles against the dense mask")) {
+      for (int window : new int[] {0, 100}) {
+        for (int tokens : new int[] {129, 320, 330}) {
+          for (int firstTile : new int[] {1, (tokens - 1) / TILE}) {
+            compareEveryKind(AttentionInput.shape(tokens, 4, 2, 64, window), firstTile, budget);
+          }
+        }
+      }
+    }
+  }
+
+  private void compareEveryKind(AttentionShape shape, int firstTile, ErrorBudget budget) {
+    AttentionInput input = AttentionInput.random(shape, 2, shape.tokens());
+    Map<String, TileIndex> kinds = RandomTiles.everyKind(shape, firstTile, shape.tokens());
+    for (Map.Entry<String, TileIndex> kind : kinds.entrySet()) {
+      String what = "%s, first tile %d, %s".formatted(kind.getKey(), firstTile, shape);
+      TileIndex tiles = kind.getValue();
+      float[] apart = run(input, tiles, false);
+      int firstRow = firstTile * TILE * shape.heads() * shape.headDim();
+      float[] before = Arrays.copyOf(apart, firstRow);
+      assertThat(before).as("rows before the first tile: %s", what).containsOnly(untouched(before));
+      Arrays.fill(apart, 0, firstRow, 0);
+      float[] nothing = new float[firstRow];
+      budget.spend(apart, DenseMaskOracle.attention(tiles, input, nothing), what);
+
+      float[] inPlace = run(input, tiles, true);
+      assertThat(Arrays.copyOf(inPlace, firstRow))
+          .as("queries before the first tile: %s", what)
+          .isEqualTo(Arrays.copyOf(input.q().values(), firstRow));
+      Arrays.fill(inPlace, 0, firstRow, 0);
+      assertThat(inPlace).as("out is q: %s", what).isEqualTo(apart);
+    }
+  }
+
+  private static float[] untouched(float[] rows) {
+    return rows.length == 0 ? rows : new float[] {Float.NaN};
+  }
+
+  @Test
+  void largeLogitsMatchTheDenseMaskOracleWithoutOverflow() {
+    double deviation = 1e4;
+    // A logit of 5e4 is known to about 2^-24 of itself in fp32, and its error is the weight's
+    // relative error.
+    try (ErrorBudget budget =
+        new ErrorBudget("logits of 1e4 against the dense mask", 5 * deviation * 0x1p-24)) {
+      for (int window : new int[] {0, 64}) {
+        AttentionShape shape = AttentionInput.shape(200, 2, 1, 64, window);
+        AttentionInput input = AttentionInput.random(shape, deviation, 17);
+        RandomTiles.everyKind(shape, 0, 17)
+            .forEach(
+                (kind, tiles) ->
+                    budget.spend(
+                        run(input, tiles, false),
+                        DenseMaskOracle.attention(tiles, input, new float[0]),
+                        kind));
+      }
+    }
+  }
+
+  @Test
+  void equalLogitsGiveTheMeanOfTheVisibleValues() {
+    // Oracle: with keys 0 every weight is 1, so the output is the plain mean.
+    AttentionShape shape = AttentionInput.shape(130, 1, 1, 64, 0);
+    AttentionInput random = AttentionInput.random(shape, 1, 3);
+    AttentionInput input =
+        new AttentionInput(shape, random.q(), ArrayMatrix.of(130, 64, 0), random.v());
+    double[] mean = new double[130 * 64];
+    for (int q = 0; q < 130; q++) {
+      for (int c = 0; c < 64; c++) {
+        double sum = 0;
+        for (int key = 0; key <= q; key++) {
+          sum += input.v().at(key, c);
+        }
+        mean[q * 64 + c] = sum / (q + 1);
+      }
+    }
+    try (ErrorBudget budget = budget("equal logits against the mean")) {
+      TileIndex dense = RandomTiles.everyKind(shape, 0, 3).get("dense");
+      budget.spend(run(input, dense, false), mean, "dense");
+    }
+  }
+
+  @Test
+  void nanInQueriesOrKeysIsAnErrorWhereverItLies() {
+    AttentionShape shape = AttentionInput.shape(200, 2, 1, 64, 0);
+    // Positions at the begin, in the middle and at the end of tiles and of vectors; both a quiet
+    // NaN and one with a payload, as a damaged fp32 file may hold.
+    float[] nans = {Float.NaN, Float.intBitsToFloat(0xffc0_1234)};
+    for (int firstTile : new int[] {0, 2}) {
+      RandomTiles.everyKind(shape, firstTile, 5)
+          .forEach(
+              (kind, tiles) -> {
+                for (float nan : nans) {
+                  for (int token : new int[] {0, 7, 15, 16, 63, 64, 100, 128, 150, 199}) {
+                    if (token >= firstTile * TILE) {
+                      assertNanIsSeen(poison(shape, token, nan, true), tiles, kind + ", q", token);
+                    }
+                    if (seen(tiles, token)) {
+                      assertNanIsSeen(poison(shape, token, nan, false), tiles, kind + ", k", token);
+                    }
+                  }
+                }
+              });
+    }
+  }
+
+  /** Whether any computed query may see the key. */
+  private static boolean seen(TileIndex tiles, int key) {
+    AttentionShape shape = tiles.shape();
+    for (int head = 0; head < shape.heads(); head++) {
+      for (int m = tiles.firstTile(); m < TileIndex.tiles(shape.tokens()); m++) {
+        boolean causal = key < Math.min(shape.tokens(), (m + 1) * TILE);
+        if (causal && DenseMaskOracle.named(tiles, head, m)[key]) {
+          return true;
+        }
+      }
+    }
+    return false;
+  }
+
+  private static AttentionInput poison(AttentionShape shape, int token, float nan, boolean query) {
+    AttentionInput input = AttentionInput.random(shape, 1, 9);
+    ArrayMatrix poisoned = query ? input.q() : input.k();
+    poisoned.values()[token * poisoned.cols() + 3] = nan;
+    return input;
+  }
+
+  private void assertNanIsSeen(AttentionInput input, TileIndex tiles, String what, int token) {
+    assertThatThrownBy(() -> run(input, tiles, false))
+        .as("NaN in %s of token %d, first tile %d", what, token, tiles.firstTile())
+        .isInstanceOf(ArithmeticException.class)
+        .hasMessageContaining("query");
+  }
+
+  @Test
+  void patternsComputeWhatTheirEstimatesSelect() {
+    // Oracle: the dense mask of the lines and tiles that the backend's estimate names.
+    try (ErrorBudget budget = budget("patterns against the dense mask")) {
+      for (int tokens : new int[] {1, 63, 64, 65, 127, 129, 1000}) {
+        for (int window : new int[] {0, 100}) {
+          AttentionShape shape = AttentionInput.shape(tokens, 4, 1, 64, window);
+          int firstTile = (TileIndex.tiles(tokens) - 1) / 2;
+          comparePatterns(shape, firstTile, budget);
+        }
+      }
+    }
+  }
+
+  private void comparePatterns(AttentionShape shape, int firstTile, ErrorBudget budget) {
+    AttentionInput input = AttentionInput.random(shape, 2, shape.tokens());
+    List<HeadPattern> patterns =
+        List.of(
+            new HeadPattern.VerticalSlash(40, 120),
+            new HeadPattern.BlockSparse(2),
+            new HeadPattern.Dense(),
+            new HeadPattern.AShape(20, 70));
+    Backend backend = device.backend();
+    int width = shape.heads() * shape.headDim();
+    try (Tensor q = backend.upload(input.q(), "q");
+        Tensor k = backend.upload(input.k(), "k");
+        Tensor v = backend.upload(input.v(), "v");
+        Tensor out = backend.upload(ArrayMatrix.of(shape.tokens(), width, 0), "out")) {
+      TileIndex expected = PatternTiles.of(device, patterns, shape, firstTile, q, k);
+      try (AttentionIndex index = backend.index(patterns, shape, false, firstTile, q, k)) {
+        assertThat(index.sparseHeads()).isEqualTo(3);
+        assertThat(index.computedTiles()).isEqualTo(expected.computedTiles());
+        assertThat(index.causalTiles()).isEqualTo(expected.causalTiles());
+        backend.attention(index, shape, q, k, v, out);
+      }
+      float[] zero = new float[firstTile * TILE * width];
+      budget.spend(
+          backend.read(out), DenseMaskOracle.attention(expected, input, zero), shape.toString());
+    }
+  }
+
+  @Test
+  void theEstimateHoldsTheMassThatTheBestLinesHold() {
+    // Oracle: line scores in double, the best lines by sorting them.
+    HeadPattern.VerticalSlash pattern = new HeadPattern.VerticalSlash(60, 150);
+    for (int tokens : new int[] {50, 200, 1000}) {
+      for (int window : new int[] {0, 300}) {
+        AttentionShape shape = AttentionInput.shape(tokens, 4, 2, 64, window);
+        AttentionInput input = AttentionInput.random(shape, 3, 23);
+        try (Tensor q = device.backend().upload(input.q(), "q");
+            Tensor k = device.backend().upload(input.k(), "k")) {
+          for (int head = 0; head < shape.heads(); head++) {
+            LineScores scores = LineScores.of(input, head);
+            var lines = device.lines(pattern, head, shape, q, k);
+            String what = "T=%d, window %d, head %d".formatted(tokens, window, head);
+            scores.assertHolds(lines, scores.best(pattern), 0.9999, what);
+          }
+        }
+      }
+    }
+  }
+
+  @Test
+  void aHeadRunsDenselyWhereItsPatternIsNotCheaper() {
+    List<HeadPattern> patterns =
+        List.of(
+            new HeadPattern.VerticalSlash(30, 100),
+            new HeadPattern.BlockSparse(3),
+            new HeadPattern.AShape(64, 256));
+    // Tokens, and the heads that stay sparse. At 300 tokens dense attention has 15 tiles: 3 blocks
+    // need 12, the lines and their estimate 17, the A-shape 15.
+    int[][] cases = {{1, 0}, {64, 0}, {65, 0}, {190, 0}, {300, 1}, {1000, 3}};
+    for (int[] sizes : cases) {
+      AttentionShape shape = AttentionInput.shape(sizes[0], 3, 1, 32, 0);
+      AttentionInput input = AttentionInput.random(shape, 1, 31);
+      Backend backend = device.backend();
+      try (Tensor q = backend.upload(input.q(), "q");
+          Tensor k = backend.upload(input.k(), "k");
+          AttentionIndex chosen = backend.index(patterns, shape, true, 0, q, k)) {
+        assertThat(chosen.sparseHeads()).as("T=%d", sizes[0]).isEqualTo(sizes[1]);
+        assertThat(chosen.computedTiles())
+            .isLessThanOrEqualTo(chosen.causalTiles())
+            .isGreaterThanOrEqualTo(sizes[1] == 0 ? chosen.causalTiles() : 1);
+      }
+    }
+  }
+
+  @Test
+  void patternsMustBeOnePerHead() {
+    AttentionShape shape = AttentionInput.shape(10, 3, 1, 32, 0);
+    AttentionInput input = AttentionInput.random(shape, 1, 31);
+    try (Tensor q = device.backend().upload(input.q(), "q");
+        Tensor k = device.backend().upload(input.k(), "k")) {
+      List<HeadPattern> two = List.of(new HeadPattern.Dense(), new HeadPattern.Dense());
+      assertThatThrownBy(() -> device.backend().index(two, shape, false, 0, q, k))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("2 patterns for 3 heads");
+    }
+  }
+
+  /** Runs over NaN between two canary rows, or in place of the queries. */
+  private float[] run(AttentionInput input, TileIndex tiles, boolean inPlace) {
+    AttentionShape shape = input.shape();
+    Backend backend = device.backend();
+    int tokens = shape.tokens();
+    int width = shape.heads() * shape.headDim();
+    try (Tensor q = backend.upload(input.q(), "q");
+        Tensor k = backend.upload(input.k(), "k");
+        Tensor v = backend.upload(input.v(), "v");
+        Tensor canaries = backend.upload(ArrayMatrix.of(tokens + 2, width, Float.NaN), "out");
+        AttentionIndex index = device.index(tiles, k)) {
+      Tensor out = inPlace ? q : canaries.rows(1, tokens);
+      backend.attention(index, shape, q, k, v, out);
+      assertThat(backend.read(canaries.rows(0, 1))).containsOnly(Float.NaN);
+      assertThat(backend.read(canaries.rows(tokens + 1, 1))).containsOnly(Float.NaN);
+      return backend.read(out);
+    }
+  }
+
+  private ErrorBudget budget(String family) {
+    return new ErrorBudget(device.backend().device() + ": " + family, device.tolerance());
+  }
+}

@@ -1,0 +1,40 @@
+package io.sparsefill.kernels;
+
+import io.sparsefill.kernels.attention.HeadPattern;
+import io.sparsefill.kernels.attention.HeadTiles;
+import io.sparsefill.kernels.attention.IndexBuilders;
+import io.sparsefill.kernels.attention.LineSelection;
+import io.sparsefill.kernels.attention.TileIndex;
+import java.util.ArrayList;
+import java.util.List;
+
+/** The index of patterns, from what a backend's estimate selects and the index builders. */
+final class PatternTiles {
+  private PatternTiles() {}
+
+  static TileIndex of(
+      BackendUnderTest device,
+      List<HeadPattern> patterns,
+      AttentionShape shape,
+      int firstTile,
+      Tensor q,
+      Tensor k) {
+    List<HeadTiles> heads = new ArrayList<>();
+    for (int head = 0; head < patterns.size(); head++) {
+      if (patterns.get(head) instanceof HeadPattern.VerticalSlash lines) {
+        LineSelection chosen = device.lines(lines, head, shape, q, k);
+        heads.add(
+            IndexBuilders.verticalSlash(shape, firstTile, chosen.verticals(), chosen.distances()));
+      } else if (patterns.get(head) instanceof HeadPattern.BlockSparse blocks) {
+        heads.add(
+            IndexBuilders.blocks(
+                shape, firstTile, device.blocks(blocks, head, shape, firstTile, q, k)));
+      } else if (patterns.get(head) instanceof HeadPattern.AShape aShape) {
+        heads.add(IndexBuilders.aShape(shape, firstTile, aShape));
+      } else {
+        heads.add(IndexBuilders.dense(shape, firstTile));
+      }
+    }
+    return TileIndex.of(shape, firstTile, heads);
+  }
+}
