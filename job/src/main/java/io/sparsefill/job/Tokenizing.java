@@ -1,0 +1,120 @@
+package io.sparsefill.job;
+
+import io.sparsefill.udf.text.TextTokenizer;
+import java.io.Serializable;
+import java.util.Arrays;
+import java.util.Iterator;
+import java.util.function.Function;
+import org.apache.spark.TaskContext;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.util.TaskCompletionListener;
+
+/**
+ * Makes tokens of documents: the second step. Given token ids are taken as they are, with the same
+ * checks. What fails is an error of that document.
+ */
+public final class Tokenizing {
+  private static final int[] NO_TOKENS = {};
+
+  private Tokenizing() {}
+
+  /** Which documents an earlier run has finished; travels to the tasks. */
+  @FunctionalInterface
+  public interface Done extends Serializable {
+    /** Whether a document of that name and content is finished. */
+    boolean test(String docId, String contentSha256);
+  }
+
+  /**
+   * Tokenises, one tokenizer per JVM and model. A document that is done before stays in its place,
+   * with status {@code OK} and no tokens, so that {@link DuplicateIds} still sees it.
+   *
+   * @param done hold a large set of names in a broadcast variable
+   */
+  public static JavaRDD<TokenizedDocument> tokenize(
+      JavaRDD<Document> documents, TokenizingOptions options, Done done) {
+    return documents.mapPartitions(rows -> tokenize(rows, options, done), true);
+  }
+
+  private static Iterator<TokenizedDocument> tokenize(
+      Iterator<Document> rows, TokenizingOptions options, Done done) {
+    SharedTokenizer shared = SharedTokenizer.acquire(options.model(), options.bos());
+    TaskContext.get().addTaskCompletionListener((TaskCompletionListener) task -> shared.close());
+    TextTokenizer tokenizer = shared.tokenizer();
+    return new Iterator<>() {
+      @Override
+      public boolean hasNext() {
+        return rows.hasNext();
+      }
+
+      @Override
+      public TokenizedDocument next() {
+        return tokenize(rows.next(), options, done, tokenizer::encode);
+      }
+    };
+  }
+
+  /** Tokenises one document. An {@link Error}, such as of memory, is not the document's. */
+  static TokenizedDocument tokenize(
+      Document document, TokenizingOptions options, Done done, Function<String, int[]> encode) {
+    if (document.error() != null) {
+      return without(document, DocumentStatus.FAILED, document.error());
+    }
+    if (done.test(document.docId(), document.contentSha256())) {
+      return without(document, DocumentStatus.OK, null);
+    }
+    int[] tokens;
+    try {
+      tokens = document.tokenIds() == null ? encode.apply(document.text()) : document.tokenIds();
+    } catch (RuntimeException e) {
+      return without(
+          document,
+          DocumentStatus.FAILED,
+          "Cannot tokenise %s: %s"
+              .formatted(document.source(), e.getMessage() == null ? e : e.getMessage()));
+    }
+    String error = refused(document, tokens, options.vocabulary());
+    if (error != null) {
+      return without(document, DocumentStatus.FAILED, error);
+    }
+    if (tokens.length <= options.maxTokens()) {
+      return with(document, tokens, DocumentStatus.OK, null);
+    }
+    String tooLong =
+        "has %d tokens, more than --max-tokens %d".formatted(tokens.length, options.maxTokens());
+    return switch (options.onTooLong()) {
+      case FAIL -> without(document, DocumentStatus.FAILED, tooLong);
+      case SKIP -> without(document, DocumentStatus.SKIPPED, tooLong);
+      case TRUNCATE ->
+          with(
+              document,
+              Arrays.copyOf(tokens, options.maxTokens()),
+              DocumentStatus.TRUNCATED,
+              "%s; the last %d were cut".formatted(tooLong, tokens.length - options.maxTokens()));
+    };
+  }
+
+  private static String refused(Document document, int[] tokens, int vocabulary) {
+    if (tokens.length == 0) {
+      return "Cannot tokenise %s: its text gives no tokens".formatted(document.source());
+    }
+    for (int i = 0; i < tokens.length; i++) {
+      if (tokens[i] < 0 || tokens[i] >= vocabulary) {
+        return "Cannot pre-fill %s: token id %d at position %d is not in the model's vocabulary of %d; was it made for another model?"
+            .formatted(document.source(), tokens[i], i, vocabulary);
+      }
+    }
+    return null;
+  }
+
+  private static TokenizedDocument with(
+      Document document, int[] tokens, DocumentStatus status, String error) {
+    return new TokenizedDocument(
+        document.docId(), document.source(), document.contentSha256(), tokens, status, error);
+  }
+
+  private static TokenizedDocument without(
+      Document document, DocumentStatus status, String error) {
+    return with(document, NO_TOKENS, status, error);
+  }
+}
