@@ -50,8 +50,8 @@ public record CostModel(double perToken, double perTokenSquared, double perDocum
   }
 
   /**
-   * From the arithmetic of a model: 2 operations per weight and token, and 2 L H D per pair of query
-   * and key (a product for the score, one for the value, half of all pairs).
+   * From the arithmetic of a model: 2 operations per weight and token, and 2 L H D per pair of
+   * query and key (a product for the score, one for the value, half of all pairs).
    *
    * @param weights parameters that every token passes
    * @param layers L
@@ -86,9 +86,9 @@ public record CostModel(double perToken, double perTokenSquared, double perDocum
   }
 
   /**
-   * The model of least squared error with no negative coefficient. The best non-negative solution is
-   * the plain least-squares solution over the terms that it uses, so with three terms it is enough
-   * to solve for each of the seven selections and take the best that is non-negative.
+   * The model of least squared error with no negative coefficient. The best non-negative solution
+   * is the plain least-squares solution over the terms that it uses, so with three terms it is
+   * enough to solve for each of the seven selections and take the best that is non-negative.
    *
    * @throws IllegalArgumentException if there are no samples, or one is not a positive time of a
    *     positive number of tokens
@@ -184,8 +184,6 @@ public record CostModel(double perToken, double perTokenSquared, double perDocum
         }
       }
     }
-    return new double[] {
-      a[0][TERMS] / a[0][0], a[1][TERMS] / a[1][1], a[2][TERMS] / a[2][2]
-    };
+    return new double[] {a[0][TERMS] / a[0][0], a[1][TERMS] / a[1][1], a[2][TERMS] / a[2][2]};
   }
 }

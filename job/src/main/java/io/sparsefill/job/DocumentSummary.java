@@ -11,7 +11,8 @@ import java.io.Serializable;
  * @param tokenCount how many tokens are pre-filled; 0 for {@code SKIPPED}, {@code FAILED} and what
  *     was done before
  * @param source where it came from; no two documents have the same
- * @param status {@code OK} and {@code TRUNCATED} are to be pre-filled, the others only get their row
+ * @param status {@code OK} and {@code TRUNCATED} are to be pre-filled, the others only get their
+ *     row
  * @param error why it failed, was skipped or was cut, or null
  */
 public record DocumentSummary(

@@ -41,8 +41,8 @@ public final class Documents {
 
   /**
    * The documents of an input, in source order: files by name, in a file by byte or row, in a table
-   * as Spark gives them. Names may repeat; {@link DuplicateIds} sees to that. Nothing is read before
-   * an action, except a listing, Parquet footers, and what {@code limit} has to count.
+   * as Spark gives them. Names may repeat; {@link DuplicateIds} sees to that. Nothing is read
+   * before an action, except a listing, Parquet footers, and what {@code limit} has to count.
    *
    * @throws IllegalArgumentException if the format cannot be told, or a table does not fit
    * @throws IOException if there is no such input, or it cannot be listed
@@ -111,8 +111,7 @@ public final class Documents {
       DocumentIterator.Open<P> open) {
     SerializableConfiguration conf = new SerializableConfiguration(tasks.hadoopConfiguration());
     return SourceOrder.spread(tasks, pieces, bytes)
-        .flatMap(
-            group -> new DocumentIterator<>(conf.value(), SourceOrder.<P>pieces(group), open));
+        .flatMap(group -> new DocumentIterator<>(conf.value(), SourceOrder.<P>pieces(group), open));
   }
 
   /** The row groups of all files; footers are read in tasks, because files may be many. */

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
+import java.util.regex.Pattern;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FileStatus;
@@ -27,6 +28,8 @@ import org.apache.hadoop.io.compress.CompressionCodecFactory;
  * @param length bytes, as stored
  */
 record InputFile(String uri, String name, long length) implements Serializable {
+  private static final Pattern HIDDEN = Pattern.compile("(^|/)[._]");
+
   /**
    * Lists the regular files of an input in the order of their names, folders within folders too.
    * Whatever lies below a name that begins with {@code .} or {@code _} is left out, unless the
@@ -127,11 +130,6 @@ record InputFile(String uri, String name, long length) implements Serializable {
   }
 
   private static boolean isHidden(String name) {
-    for (String part : name.split("/")) {
-      if (part.startsWith(".") || part.startsWith("_")) {
-        return true;
-      }
-    }
-    return false;
+    return HIDDEN.matcher(name).find();
   }
 }

@@ -53,9 +53,7 @@ public enum InputFormat {
         "Cannot read the input: unknown format '%s'; accepted are %s"
             .formatted(
                 label,
-                Arrays.stream(values())
-                    .map(InputFormat::label)
-                    .collect(Collectors.joining(", "))));
+                Arrays.stream(values()).map(InputFormat::label).collect(Collectors.joining(", "))));
   }
 
   /**

@@ -55,9 +55,7 @@ final class JsonLine {
     } catch (UnreadableDocumentException e) {
       // The name, if it was read before the error, helps to find the line.
       return e.toDocument(
-          parsed.id == null ? derivedId : parsed.id,
-          source,
-          ContentHash.of(line, 0, line.length));
+          parsed.id == null ? derivedId : parsed.id, source, ContentHash.of(line, 0, line.length));
     }
   }
 

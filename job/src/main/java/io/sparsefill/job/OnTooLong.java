@@ -2,7 +2,9 @@ package io.sparsefill.job;
 
 import java.util.Locale;
 
-/** What to do with a document of more than {@code --max-tokens}; values of {@code --on-too-long}. */
+/**
+ * What to do with a document of more than {@code --max-tokens}; values of {@code --on-too-long}.
+ */
 public enum OnTooLong {
   /** It is an error of that document. */
   FAIL,

@@ -34,8 +34,8 @@ public final class Packing {
   }
 
   /**
-   * Plans waves of about {@code waveSeconds}, the longest documents first, because then documents of
-   * a wave are alike and its slots end together. A wave with a document longer than {@code
+   * Plans waves of about {@code waveSeconds}, the longest documents first, because then documents
+   * of a wave are alike and its slots end together. A wave with a document longer than {@code
    * waveSeconds} is as long as that document, and filled up with others accordingly.
    *
    * @param documents what is to be pre-filled; others are left out
@@ -56,8 +56,7 @@ public final class Packing {
               .formatted(waveSeconds, slots, binsPerSlot));
     }
     List<DocumentSummary> sorted =
-        longestFirst(
-            documents.stream().filter(DocumentSummary::isToPrefill).toList(), cost);
+        longestFirst(documents.stream().filter(DocumentSummary::isToPrefill).toList(), cost);
     List<PlannedWave> waves = new ArrayList<>();
     int from = 0;
     while (from < sorted.size()) {
@@ -157,8 +156,7 @@ public final class Packing {
     int last = Math.min(costs.length, count + slots);
     for (int end = count; end <= last; end += Math.max(1, slots / 8)) {
       double use =
-          Arrays.stream(costs, 0, end).sum()
-              / (slots * makespan(Arrays.copyOf(costs, end), slots));
+          Arrays.stream(costs, 0, end).sum() / (slots * makespan(Arrays.copyOf(costs, end), slots));
       if (use > bestUse + 1e-9) {
         best = end;
         bestUse = use;

@@ -23,8 +23,8 @@ record ParquetColumns(DocumentColumns names, MessageType projection) {
   /**
    * Checks names and types.
    *
-   * @throws UnreadableDocumentException if there is neither text nor tokens, or a type does not fit;
-   *     names the column, and what was found
+   * @throws UnreadableDocumentException if there is neither text nor tokens, or a type does not
+   *     fit; names the column, and what was found
    */
   static ParquetColumns of(DocumentColumns names, MessageType file)
       throws UnreadableDocumentException {
@@ -79,7 +79,7 @@ record ParquetColumns(DocumentColumns names, MessageType projection) {
   }
 
   private static boolean isId(Type type) {
-    return isText(type) || isSingle(type) && isInteger(type.asPrimitiveType());
+    return isText(type) || (isSingle(type) && isInteger(type.asPrimitiveType()));
   }
 
   private static boolean isText(Type type) {

@@ -30,9 +30,7 @@ final class ParquetRow extends RecordMaterializer<ParquetRow> {
   ParquetRow(ParquetColumns columns) {
     this.columns = columns;
     Converter[] converters =
-        columns.projection().getFields().stream()
-            .map(this::converter)
-            .toArray(Converter[]::new);
+        columns.projection().getFields().stream().map(this::converter).toArray(Converter[]::new);
     this.root = new Row(converters);
   }
 

@@ -7,9 +7,9 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * A claim on this JVM's one tokenizer of a model; opening one takes a second for large vocabularies,
- * and every task needs it. It stays open when the last claim is closed, for the next task, until
- * another model's is asked for or the JVM ends.
+ * A claim on this JVM's one tokenizer of a model; opening one takes a second for large
+ * vocabularies, and every task needs it. It stays open when the last claim is closed, for the next
+ * task, until another model's is asked for or the JVM ends.
  */
 public final class SharedTokenizer implements AutoCloseable {
   private static final Map<Key, Open> OPEN = new HashMap<>();

@@ -21,8 +21,8 @@ final class SourceOrder {
   private SourceOrder() {}
 
   /**
-   * Spreads pieces of input over tasks: one partition holds consecutive pieces of about equal bytes.
-   * Elements are serialised lists, see {@link JavaBytes}.
+   * Spreads pieces of input over tasks: one partition holds consecutive pieces of about equal
+   * bytes. Elements are serialised lists, see {@link JavaBytes}.
    *
    * @param pieces in source order
    * @param bytes the weight of a piece
@@ -70,7 +70,9 @@ final class SourceOrder {
       int from = counts.size();
       int to = Math.min(partitions, from + step);
       List<Integer> more =
-          range(all, from, to).mapPartitions(rows -> List.of(count(rows, limit)).iterator()).collect();
+          range(all, from, to)
+              .mapPartitions(rows -> List.of(count(rows, limit)).iterator())
+              .collect();
       counts.addAll(more);
       found += more.stream().mapToLong(Integer::longValue).sum();
       step *= 4;

@@ -36,8 +36,7 @@ final class TextReader implements DocumentReader {
     }
   }
 
-  private byte[] bytes()
-      throws IOException, UnreadableDocumentException {
+  private byte[] bytes() throws IOException, UnreadableDocumentException {
     if (file.length() > DocumentText.MAX_BYTES) {
       throw tooLong("%,d bytes".formatted(file.length()));
     }

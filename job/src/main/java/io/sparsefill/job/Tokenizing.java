@@ -113,8 +113,7 @@ public final class Tokenizing {
         document.docId(), document.source(), document.contentSha256(), tokens, status, error);
   }
 
-  private static TokenizedDocument without(
-      Document document, DocumentStatus status, String error) {
+  private static TokenizedDocument without(Document document, DocumentStatus status, String error) {
     return with(document, NO_TOKENS, status, error);
   }
 }

@@ -57,6 +57,11 @@ final class UnreadableDocumentException extends Exception {
    */
   Document toDocument(String docId, String source, String contentSha256) {
     return new Document(
-        docId, source, contentSha256, null, null, "Cannot read %s: %s".formatted(source, getMessage()));
+        docId,
+        source,
+        contentSha256,
+        null,
+        null,
+        "Cannot read %s: %s".formatted(source, getMessage()));
   }
 }
