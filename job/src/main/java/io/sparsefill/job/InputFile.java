@@ -14,6 +14,7 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.LocalFileSystem;
 import org.apache.hadoop.fs.LocatedFileStatus;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.RemoteIterator;
@@ -106,7 +107,12 @@ record InputFile(String uri, String name, long length) implements Serializable {
   /** Opens the stored bytes, for reading anywhere. */
   FSDataInputStream openStored(Configuration conf) throws IOException {
     Path path = hadoopPath();
-    return path.getFileSystem(conf).open(path);
+    FileSystem fileSystem = path.getFileSystem(conf);
+    // Hadoop's local file system looks for a checksum file beside each file, and fails at names
+    // with a colon when it makes that file's name.
+    FileSystem plain =
+        fileSystem instanceof LocalFileSystem local ? local.getRawFileSystem() : fileSystem;
+    return plain.open(path);
   }
 
   /** Opens the content, decompressed if {@link #isCompressed}, for reading from its beginning. */

@@ -9,6 +9,7 @@ import java.util.function.ToLongFunction;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.rdd.PartitionPruningRDD;
+import scala.Function1;
 
 /**
  * Source order: the order of files by name, and inside a file of its bytes or rows. The partitions
@@ -91,7 +92,9 @@ final class SourceOrder {
 
   /** Partitions {@code from} (inclusive) to {@code to} (exclusive), numbered from 0 again. */
   static <T> JavaRDD<T> range(JavaRDD<T> all, int from, int to) {
-    scala.Function1<Object, Object> inside = i -> (Integer) i >= from && (Integer) i < to;
+    // Spark ships it with the RDD.
+    Function1<Object, Object> inside =
+        (Function1<Object, Object> & Serializable) i -> (Integer) i >= from && (Integer) i < to;
     return new JavaRDD<>(PartitionPruningRDD.create(all.rdd(), inside), all.classTag());
   }
 
