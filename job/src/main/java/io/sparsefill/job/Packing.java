@@ -57,10 +57,11 @@ public final class Packing {
     }
     List<DocumentSummary> sorted =
         longestFirst(documents.stream().filter(DocumentSummary::isToPrefill).toList(), cost);
+    double[] costs = sorted.stream().mapToDouble(cost::seconds).toArray();
     List<PlannedWave> waves = new ArrayList<>();
     int from = 0;
     while (from < sorted.size()) {
-      int to = waveEnd(sorted, from, cost, slots, waveSeconds);
+      int to = waveEnd(costs, from, slots, waveSeconds);
       waves.add(wave(sorted.subList(from, to), cost, slots, binsPerSlot));
       from = to;
     }
@@ -123,45 +124,71 @@ public final class Packing {
     }
   }
 
+  /**
+   * Cuts what each slot has to do into bins. Equal bins over all slots would not do: beside one
+   * document that fills a slot, four bins for each of the others leave a fifth round.
+   */
   private static PlannedWave wave(
       List<DocumentSummary> sorted, CostModel cost, int slots, int binsPerSlot) {
-    int bins = (int) Math.min(sorted.size(), (long) slots * binsPerSlot);
-    List<Bin> packed = binsOf(sorted, cost, bins);
-    double[] seconds = packed.stream().mapToDouble(Bin::seconds).toArray();
-    return new PlannedWave(packed, makespan(seconds, slots));
+    List<Bin> bins = new ArrayList<>();
+    for (Bin slot : binsOf(sorted, cost, slots)) {
+      double share = slot.seconds() / binsPerSlot;
+      int from = 0;
+      double seconds = 0;
+      for (int i = 0; i < slot.documents().size(); i++) {
+        seconds += cost.seconds(slot.documents().get(i));
+        // The last bin of a slot ends with it; before, rounding must not leave crumbs.
+        boolean last = i == slot.documents().size() - 1;
+        if (last || seconds >= share * (1 - 1e-9)) {
+          bins.add(new Bin(slot.documents().subList(from, i + 1), seconds));
+          from = i + 1;
+          seconds = 0;
+        }
+      }
+    }
+    bins.sort(Comparator.comparingDouble((Bin bin) -> -bin.seconds())); // stable
+    double[] seconds = bins.stream().mapToDouble(Bin::seconds).toArray();
+    return new PlannedWave(bins, makespan(seconds, slots));
   }
 
-  /** The index after the last document of the wave that begins at {@code from}. */
-  private static int waveEnd(
-      List<DocumentSummary> sorted, int from, CostModel cost, int slots, double waveSeconds) {
-    double longest = cost.seconds(sorted.get(from));
-    double budget = Math.max(waveSeconds, longest) * slots;
-    double[] costs =
-        sorted.subList(from, sorted.size()).stream().mapToDouble(cost::seconds).toArray();
-    int count = 0;
+  /**
+   * The index after the last document of the wave that begins at {@code from}.
+   *
+   * @param costs seconds of all documents, descending
+   */
+  private static int waveEnd(double[] costs, int from, int slots, double waveSeconds) {
+    double budget = Math.max(waveSeconds, costs[from]) * slots;
+    int end = from;
     double total = 0;
-    while (count < costs.length && total < budget) {
-      total += costs[count++];
+    while (end < costs.length && total < budget) {
+      total += costs[end++];
     }
-    double rest = Arrays.stream(costs, count, costs.length).sum();
-    if (rest < SMALL_REST * budget) {
-      return sorted.size();
+    if (isSmall(costs, end, SMALL_REST * budget)) {
+      return costs.length;
     }
-    if (count >= FEW_ROUNDS * slots) {
-      return from + count;
+    if (end - from >= FEW_ROUNDS * slots) {
+      return end;
     }
     // One round and a half of equal documents would leave half of the slots idle at the end.
-    int best = count;
+    int best = end;
     double bestUse = 0;
-    int last = Math.min(costs.length, count + slots);
-    for (int end = count; end <= last; end += Math.max(1, slots / 8)) {
-      double use =
-          Arrays.stream(costs, 0, end).sum() / (slots * makespan(Arrays.copyOf(costs, end), slots));
+    int last = Math.min(costs.length, end + slots);
+    for (int i = end; i <= last; i += Math.max(1, slots / 8)) {
+      double[] wave = Arrays.copyOfRange(costs, from, i);
+      double use = Arrays.stream(wave).sum() / (slots * makespan(wave, slots));
       if (use > bestUse + 1e-9) {
-        best = end;
+        best = i;
         bestUse = use;
       }
     }
-    return from + best;
+    return best;
+  }
+
+  private static boolean isSmall(double[] costs, int from, double limit) {
+    double rest = 0;
+    for (int i = from; i < costs.length && rest < limit; i++) {
+      rest += costs[i];
+    }
+    return rest < limit;
   }
 }
