@@ -12,7 +12,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Oracles: the coefficients that samples were made with, and a brute-force search of the minimum. */
+/**
+ * Oracles: the coefficients that samples were made with, and a brute-force search of the minimum.
+ */
 class CostModelTest {
   private static List<CostModel.Sample> samples(CostModel model, double noise, long seed) {
     Random random = new Random(seed);
@@ -26,7 +28,13 @@ class CostModelTest {
 
   @ParameterizedTest
   @CsvSource({
-    "1e-4, 1e-9, 0.5", "1e-4, 0, 0", "0, 1e-9, 0", "0, 0, 2", "1e-4, 0, 0.5", "0, 1e-9, 3", "1e-4, 1e-9, 0"
+    "1e-4, 1e-9, 0.5",
+    "1e-4, 0, 0",
+    "0, 1e-9, 0",
+    "0, 0, 2",
+    "1e-4, 0, 0.5",
+    "0, 1e-9, 3",
+    "1e-4, 1e-9, 0"
   })
   void exactSamplesGiveTheirModelBack(double a, double b, double c) {
     CostModel fitted = CostModel.fit(samples(new CostModel(a, b, c), 0, 1));

@@ -46,7 +46,12 @@ class DocumentsJsonlTest {
     assertThat(documents)
         .extracting(Document::docId)
         .containsExactly(
-            "first", "cut", "sub/a.jsonl#" + (cut + 27), "sub/a.jsonl#" + invalid, "empty", "7",
+            "first",
+            "cut",
+            "sub/a.jsonl#" + (cut + 27),
+            "sub/a.jsonl#" + invalid,
+            "empty",
+            "7",
             "last");
     assertThat(documents)
         .extracting(Document::text)

@@ -37,9 +37,14 @@ import org.junit.jupiter.api.io.TempDir;
 class DocumentsParquetTest {
   private static final MessageType ID_TEXT =
       Types.buildMessage()
-          .required(BINARY).as(stringType()).named("doc_id")
-          .required(BINARY).as(stringType()).named("text")
-          .optional(DOUBLE).named("weight")
+          .required(BINARY)
+          .as(stringType())
+          .named("doc_id")
+          .required(BINARY)
+          .as(stringType())
+          .named("text")
+          .optional(DOUBLE)
+          .named("weight")
           .named("rows");
 
   @TempDir Path folder;
@@ -113,9 +118,9 @@ class DocumentsParquetTest {
     assertThat(bad)
         .extracting(Document::docId)
         .containsExactly("b.parquet#10", "c.parquet", "d.parquet", "e.parquet");
-    assertThat(bad.get(0).source())
-        .isEqualTo("file:%s, row group 1, row 10".formatted(flipped));
-    assertThat(bad.get(0).error()).contains("this row and the rest of the row group cannot be read");
+    assertThat(bad.get(0).source()).isEqualTo("file:%s, row group 1, row 10".formatted(flipped));
+    assertThat(bad.get(0).error())
+        .contains("this row and the rest of the row group cannot be read");
     assertThat(bad.get(1).error())
         .startsWith("Cannot read file:%s: ".formatted(truncated))
         .contains("Parquet");
@@ -177,7 +182,8 @@ class DocumentsParquetTest {
     assertThat(documents.get(1).text()).isEqualTo("Zoë 中文 \uD83D\uDE00\r\n");
     assertThat(documents.get(2).tokenIds()).containsExactly(1, 2, 3);
     assertThat(documents.get(3).error()).endsWith("row group 0, row 3: it is empty");
-    assertThat(documents.get(4).error()).contains("row group 1, row 4: token 1 of column 'ids' is null");
+    assertThat(documents.get(4).error())
+        .contains("row group 1, row 4: token 1 of column 'ids' is null");
     assertThat(documents.get(5).error()).endsWith("it has no token ids");
 
     InputOptions unsigned = new InputOptions(file.toString(), null, "x", "body", "ids32", 2);
@@ -216,8 +222,13 @@ class DocumentsParquetTest {
   void twoLevelLists() throws Exception {
     MessageType schema =
         Types.buildMessage()
-            .optionalList().requiredElement(INT64).named("three")
-            .optionalGroup().repeated(INT32).named("array").named("token_ids")
+            .optionalList()
+            .requiredElement(INT64)
+            .named("three")
+            .optionalGroup()
+            .repeated(INT32)
+            .named("array")
+            .named("token_ids")
             .named("rows");
     Path file =
         write(
@@ -236,8 +247,12 @@ class DocumentsParquetTest {
     writeTexts(folder.resolve("a.parquet"), 3, 10);
     MessageType noText =
         Types.buildMessage()
-            .required(BINARY).as(stringType()).named("doc_id")
-            .required(BINARY).as(stringType()).named("content")
+            .required(BINARY)
+            .as(stringType())
+            .named("doc_id")
+            .required(BINARY)
+            .as(stringType())
+            .named("content")
             .named("rows");
     write(
         folder.resolve("b.parquet"),
@@ -247,8 +262,10 @@ class DocumentsParquetTest {
         (row, i) -> row.append("doc_id", "b" + i).append("content", "x"));
     MessageType numbers =
         Types.buildMessage()
-            .required(DOUBLE).named("doc_id")
-            .required(BINARY).named("text")
+            .required(DOUBLE)
+            .named("doc_id")
+            .required(BINARY)
+            .named("text")
             .named("rows");
     write(
         folder.resolve("c.parquet"),
@@ -264,7 +281,8 @@ class DocumentsParquetTest {
                     + "but: doc_id, content; name one with --text-column or --tokens-column")
                 .formatted(folder));
     assertThat(documents.get(4).error())
-        .contains("column 'doc_id' has the type 'required double doc_id'; a string or integer is needed");
+        .contains(
+            "column 'doc_id' has the type 'required double doc_id'; a string or integer is needed");
   }
 
   @Test
@@ -286,7 +304,9 @@ class DocumentsParquetTest {
               row.append("text", Binary.fromConstantByteArray(cells.get(i)));
             });
     List<Document> documents = TestSpark.read(TestSpark.input(file, null));
-    assertThat(documents).extracting(Document::docId).containsExactly("i\"\n0", "i\"\n1", "i\"\n2", "i\"\n3");
+    assertThat(documents)
+        .extracting(Document::docId)
+        .containsExactly("i\"\n0", "i\"\n1", "i\"\n2", "i\"\n3");
     assertThat(documents.get(0).text()).isEqualTo("ok");
     assertThat(documents.get(1).error()).contains("row 1: byte 1 (0xFF) is not valid UTF-8");
     assertThat(documents.get(2).error()).contains("row 2: byte 0 is NUL");
@@ -302,7 +322,8 @@ class DocumentsParquetTest {
           TestSpark.read(new InputOptions(folder.toString(), null, null, null, null, limit));
       assertThat(documents).hasSize(Math.min(limit, 14));
       assertThat(documents.get(documents.size() - 1).docId())
-          .isEqualTo(limit > 7 ? "b.parquet" + (Math.min(limit, 14) - 8) : "a.parquet" + (limit - 1));
+          .isEqualTo(
+              limit > 7 ? "b.parquet" + (Math.min(limit, 14) - 8) : "a.parquet" + (limit - 1));
     }
   }
 }

@@ -41,7 +41,10 @@ class DocumentsTableTest {
 
   @Test
   void withoutIdColumnRowsAreNumberedAndLimited() throws Exception {
-    spark.range(0, 100, 1, 4).selectExpr("concat('t', id) as text").createOrReplaceTempView("no_ids");
+    spark
+        .range(0, 100, 1, 4)
+        .selectExpr("concat('t', id) as text")
+        .createOrReplaceTempView("no_ids");
     List<Document> all = TestSpark.read(TestSpark.input("no_ids", "table"));
     assertThat(all).extracting(Document::docId).hasSize(100).doesNotHaveDuplicates();
     assertThat(all).extracting(Document::source).doesNotHaveDuplicates();
@@ -67,13 +70,15 @@ class DocumentsTableTest {
     spark.sql("select 1.5 as doc_id, 2 as text, 'x' as body").createOrReplaceTempView("unfit");
     assertThatThrownBy(() -> TestSpark.read(TestSpark.input("unfit", "table")))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContaining("Cannot read table 'unfit': column 'doc_id' has the type 'decimal(2,1)'");
+        .hasMessageContaining(
+            "Cannot read table 'unfit': column 'doc_id' has the type 'decimal(2,1)'");
     assertThatThrownBy(
             () -> TestSpark.read(new InputOptions("unfit", "table", "body", null, null, null)))
         .hasMessageContaining("column 'text' has the type 'int'; a string or binary is needed");
     assertThatThrownBy(
             () -> TestSpark.read(new InputOptions("unfit", "table", "body", "no", null, null)))
-        .hasMessageContaining("there is no column 'no' and no column 'token_ids', but: doc_id, text, body");
+        .hasMessageContaining(
+            "there is no column 'no' and no column 'token_ids', but: doc_id, text, body");
     assertThatThrownBy(() -> TestSpark.read(TestSpark.input("not_there", "table")))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("no such table or view; check --input");

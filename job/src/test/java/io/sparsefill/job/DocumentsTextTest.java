@@ -91,8 +91,14 @@ class DocumentsTextTest {
   void strangeFileNames() throws Exception {
     List<String> names =
         List.of(
-            "a b.txt", "a%20b.txt", "colon:name.txt", "new\nline.txt", "quo\"te'.txt", "star*[x]?.txt",
-            "ünï/中文 \uD83D\uDE00.txt", "n".repeat(240) + "/" + "m".repeat(60) + ".txt");
+            "a b.txt",
+            "a%20b.txt",
+            "colon:name.txt",
+            "new\nline.txt",
+            "quo\"te'.txt",
+            "star*[x]?.txt",
+            "ünï/中文 \uD83D\uDE00.txt",
+            "n".repeat(240) + "/" + "m".repeat(60) + ".txt");
     for (String name : names) {
       TestSpark.write(folder.resolve(name), "text of " + name);
     }
@@ -108,7 +114,8 @@ class DocumentsTextTest {
       out.write("packed ".repeat(10_000).getBytes(StandardCharsets.UTF_8));
     }
     byte[] bytes = Files.readAllBytes(good);
-    TestSpark.write(folder.resolve("torn.txt.gz"), java.util.Arrays.copyOf(bytes, bytes.length / 2));
+    TestSpark.write(
+        folder.resolve("torn.txt.gz"), java.util.Arrays.copyOf(bytes, bytes.length / 2));
     Map<String, Document> found = byId(TestSpark.read(TestSpark.input(folder, null)));
     assertThat(found.get("good.txt.gz").text()).isEqualTo("packed ".repeat(10_000));
     assertThat(found.get("torn.txt.gz").error()).startsWith("Cannot read file:");
@@ -152,7 +159,10 @@ class DocumentsTextTest {
       assertThat(TestSpark.read(in))
           .extracting(Document::docId)
           .isEqualTo(
-              Stream.iterate(10, i -> i + 1).limit(Math.min(limit, 30)).map(i -> i + ".txt").toList());
+              Stream.iterate(10, i -> i + 1)
+                  .limit(Math.min(limit, 30))
+                  .map(i -> i + ".txt")
+                  .toList());
     }
   }
 

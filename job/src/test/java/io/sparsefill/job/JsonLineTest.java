@@ -44,8 +44,15 @@ class JsonLineTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "line\nfeed", "\"quoted\"", "back\\slash", "tab\tcr\r", "ünïcødé \uD83D\uDE00 中文",
-        "slash/../..", "' OR 1=1 --", " ", "\u2028"
+        "line\nfeed",
+        "\"quoted\"",
+        "back\\slash",
+        "tab\tcr\r",
+        "ünïcødé \uD83D\uDE00 中文",
+        "slash/../..",
+        "' OR 1=1 --",
+        " ",
+        "\u2028"
       })
   void strangeNamesAndTextsSurvive(String strange) throws Exception {
     String line = new ObjectMapper().writeValueAsString(Map.of("doc_id", strange, "text", strange));

@@ -79,8 +79,10 @@ class LinesTest {
       int length = random.nextBoolean() ? random.nextInt(20) : 65_530 + random.nextInt(12);
       byte[] bytes = new byte[random.nextInt(6) == 0 ? 3 * length : length];
       random.nextBytes(bytes);
-      content.writeBytes(new String(bytes, StandardCharsets.ISO_8859_1)
-          .replace('\n', '.').getBytes(StandardCharsets.ISO_8859_1));
+      content.writeBytes(
+          new String(bytes, StandardCharsets.ISO_8859_1)
+              .replace('\n', '.')
+              .getBytes(StandardCharsets.ISO_8859_1));
       content.write('\n');
     }
     byte[] bytes = content.toByteArray();

@@ -76,8 +76,7 @@ class PackedDocumentsTest {
       assertThat(first).isEqualTo(5 + plan.get(0).bins().size()); // 5 stored partitions
       for (int wave = 1; wave < plan.size(); wave++) {
         int index = wave;
-        assertThat(tasks(() -> packed.wave(index).count()))
-            .isEqualTo(plan.get(wave).bins().size());
+        assertThat(tasks(() -> packed.wave(index).count())).isEqualTo(plan.get(wave).bins().size());
       }
     }
   }
@@ -112,8 +111,7 @@ class PackedDocumentsTest {
       assertThatThrownBy(() -> packed.wave(0).count())
           .hasStackTraceContaining("6 documents were planned and 5 are found");
       DocumentSummary one = corpus.summaries().get(0);
-      assertThatThrownBy(
-              () -> corpus.pack(Packing.waves(List.of(one, one), COST, 1, 1, 100)))
+      assertThatThrownBy(() -> corpus.pack(Packing.waves(List.of(one, one), COST, 1, 1, 100)))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageContaining("Cannot pack document 'd0': file0 is planned twice");
     }

@@ -12,8 +12,8 @@ final class TestSpark {
   private TestSpark() {}
 
   /**
-   * Two slots. Kryo, as many clusters have it: it cannot handle records, so what passes with it also
-   * passes with Spark's default.
+   * Two slots. Kryo, as many clusters have it: it cannot handle records, so what passes with it
+   * also passes with Spark's default.
    */
   static SparkSession session() {
     return SparkSession.builder()

@@ -26,8 +26,7 @@ class TokenizingTest {
   }
 
   private static TokenizedDocument tokenize(Document document, OnTooLong onTooLong) {
-    return Tokenizing.tokenize(
-        document, options(onTooLong), NONE, text -> text.chars().toArray());
+    return Tokenizing.tokenize(document, options(onTooLong), NONE, text -> text.chars().toArray());
   }
 
   @Test
@@ -135,8 +134,11 @@ class TokenizingTest {
   void documentsThroughSpark(@TempDir Path folder) throws Exception {
     Path model = needle();
     String story = "It was a dark and stormy night. ".repeat(50);
-    TestSpark.write(folder.resolve("a.jsonl"),
-        "{\"doc_id\":\"story\",\"text\":\"" + story + "\"}\n"
+    TestSpark.write(
+        folder.resolve("a.jsonl"),
+        "{\"doc_id\":\"story\",\"text\":\""
+            + story
+            + "\"}\n"
             + "broken\n"
             + "{\"doc_id\":\"ids\",\"token_ids\":[1,2,3]}\n"
             + "{\"doc_id\":\"foreign\",\"token_ids\":[1,2048]}\n"
