@@ -1,0 +1,394 @@
+package io.sparsefill.job.output;
+
+import io.sparsefill.job.DocumentRow;
+import io.sparsefill.job.DocumentStatus;
+import io.sparsefill.job.output.FileNames.WaveKey;
+import io.sparsefill.job.output.Manifest.Receipt;
+import io.sparsefill.job.output.Manifest.Wave;
+import java.io.IOException;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.parquet.example.data.Group;
+import org.apache.parquet.hadoop.metadata.CompressionCodecName;
+import org.apache.parquet.schema.MessageType;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * An output folder, opened by the driver of one run: locked, checked, and cleaned of what a crash
+ * left. Documents become visible wave by wave. Each commit publishes the tasks' files under their
+ * final names and then, as the last rename, the wave's documents file: before it no document of the
+ * wave is visible, after it all are. The manifest follows and is repaired by the next opening if a
+ * crash came between.
+ */
+public final class OutputFolder implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(OutputFolder.class);
+
+  private final Storage storage;
+  private final Clock clock;
+  private final OutputLock lock;
+  private final Identity identity;
+  private final String runId;
+  private final String started;
+  private Manifest manifest;
+
+  private OutputFolder(
+      Storage storage,
+      Clock clock,
+      OutputLock lock,
+      Identity identity,
+      String runId,
+      Manifest manifest) {
+    this.storage = storage;
+    this.clock = clock;
+    this.lock = lock;
+    this.identity = identity;
+    this.runId = runId;
+    this.manifest = manifest;
+    this.started = clock.instant().toString();
+  }
+
+  /**
+   * Opens a folder for a run, and makes it when it is not there.
+   *
+   * @param conf Hadoop configuration
+   * @param path the folder, on any Hadoop file system that driver and executors share
+   * @param identity all that decides the numbers, see {@link Identity}
+   * @param runId unique name of the run: letters, digits, {@code . _ -}
+   * @throws OutputConflict when the folder was made with another identity
+   * @throws OutputRefused when it cannot be written, is in use, or holds something else
+   */
+  public static OutputFolder open(
+      Configuration conf, String path, Map<String, String> identity, String runId)
+      throws IOException {
+    Clock clock = Clock.systemUTC();
+    return open(
+        storage(conf, path),
+        new Identity(identity),
+        OutputLock.Owner.self(FileNames.checkRun(runId), clock.instant()),
+        clock);
+  }
+
+  static OutputFolder open(Storage storage, Identity identity, OutputLock.Owner owner, Clock clock)
+      throws IOException {
+    ManifestStore.refuseForeign(storage); // before anything is written to it
+    OutputLock lock = lock(storage, owner, clock);
+    try {
+      Manifest manifest = ManifestStore.load(storage).orElse(Manifest.of(identity));
+      checkIdentity(storage, manifest, identity);
+      if (manifest.runs().stream().anyMatch(run -> run.runId().equals(owner.runId()))) {
+        throw new OutputRefused(
+            "Cannot add run " + owner.runId() + " to " + storage.root() + ": it has such a run");
+      }
+      OutputFolder folder =
+          new OutputFolder(storage, clock, lock, identity, owner.runId(), manifest);
+      folder.removeRemains();
+      ManifestStore.save(storage, manifest);
+      return folder;
+    } catch (IOException | RuntimeException e) {
+      try {
+        lock.close();
+      } catch (IOException release) {
+        e.addSuppressed(release);
+      }
+      throw e;
+    }
+  }
+
+  /**
+   * The keys ({@link #doneKey}) that a run would find done, without locking or changing anything;
+   * empty for a folder that is not there.
+   *
+   * @throws OutputConflict when the folder was made with another identity
+   * @throws OutputRefused when it holds something else
+   */
+  public static Set<String> preview(Configuration conf, String path, Map<String, String> identity)
+      throws IOException {
+    Storage storage = storage(conf, path);
+    Optional<Manifest> manifest = ManifestStore.load(storage);
+    if (manifest.isEmpty()) {
+      return Set.of();
+    }
+    checkIdentity(storage, manifest.get(), new Identity(identity));
+    return done(storage, manifest.get());
+  }
+
+  /** What identifies a finished document: its id and its content. */
+  public static String doneKey(String docId, String contentSha256) {
+    return contentSha256 + ":" + docId;
+  }
+
+  /**
+   * Keys ({@link #doneKey}) of all documents that are ok, truncated or skipped; failed ones are
+   * tried again.
+   */
+  public Set<String> done() throws IOException {
+    return done(storage, manifest);
+  }
+
+  /** The fingerprint of the run's identity, for the documents' rows. */
+  public String fingerprint() {
+    return manifest.fingerprint();
+  }
+
+  /** The run's name, for the documents' rows. */
+  public String runId() {
+    return runId;
+  }
+
+  /** The folder with its file system. */
+  public String path() {
+    return storage.root();
+  }
+
+  /** What the folder holds now. */
+  public Manifest manifest() {
+    return manifest;
+  }
+
+  /** What the tasks of a wave need to write. */
+  public WriterOptions writerOptions(int wave, KvCompression kvCompression) {
+    return new WriterOptions(storage.root(), runId, wave, identity.json(), kvCompression);
+  }
+
+  /**
+   * Publishes a wave. When it returns, all its documents are visible; when it throws, none is, or
+   * (only if the manifest could not be rewritten) all are.
+   *
+   * @param wave its number, larger than those before
+   * @param outputs of the successful tasks, and of documents that needed none; at least one
+   *     document in all
+   * @return the wave's entry in the manifest
+   */
+  public Wave commitWave(int wave, List<TaskOutput> outputs) throws IOException {
+    List<DocumentRow> rows = new ArrayList<>();
+    outputs.forEach(output -> rows.addAll(output.documents()));
+    checkWave(wave, rows);
+    lock.ensureHeld();
+    List<StoredFile> files = publish(wave, outputs);
+    Instant began =
+        Instant.ofEpochMilli(
+            outputs.stream().mapToLong(TaskOutput::startedMillis).min().orElseThrow());
+    Receipt receipt = new Receipt(runId, started, wave(wave, began, rows, files));
+    String staged = FileNames.staging(runId, wave) + "/documents.parquet";
+    long bytes = writeDocuments(staged, rows, receipt);
+    lock.ensureHeld();
+    String published = FileNames.documents(runId, wave);
+    storage.makeFolder(Table.DOCUMENTS.folder());
+    storage.rename(staged, published); // the commit
+    receipt =
+        ManifestStore.withDocuments(
+            receipt, new StoredFile(Table.DOCUMENTS, published, rows.size(), bytes));
+    manifest = manifest.with(runId, started, receipt.wave());
+    ManifestStore.save(storage, manifest);
+    storage.delete(FileNames.staging(runId, wave));
+    return receipt.wave();
+  }
+
+  /** Removes the run's staged files and gives the folder free. */
+  @Override
+  public void close() throws IOException {
+    try (lock) {
+      for (Storage.Entry entry : storage.list(FileNames.STAGING)) {
+        if (entry.name().startsWith(runId + "-w")) { // never those of a run that took over
+          storage.delete(FileNames.STAGING + "/" + entry.name());
+        }
+      }
+      if (storage.list(FileNames.STAGING).isEmpty()) {
+        storage.delete(FileNames.STAGING);
+      }
+    }
+  }
+
+  private static Storage storage(Configuration conf, String path) throws IOException {
+    try {
+      return new Storage(conf, path);
+    } catch (IOException | IllegalArgumentException e) {
+      throw new OutputRefused(
+          "Cannot use '" + path + "' as output: " + e.getMessage() + "; choose another --output",
+          e);
+    }
+  }
+
+  private static OutputLock lock(Storage storage, OutputLock.Owner owner, Clock clock)
+      throws IOException {
+    try {
+      storage.makeFolder("");
+      return OutputLock.take(storage, owner, clock);
+    } catch (OutputRefused e) {
+      throw e;
+    } catch (IOException e) {
+      throw new OutputRefused(
+          "Cannot write to "
+              + storage.root()
+              + ": "
+              + e.getMessage()
+              + "; choose another --output, or allow this user to write there",
+          e);
+    }
+  }
+
+  private static void checkIdentity(Storage storage, Manifest manifest, Identity identity)
+      throws OutputConflict {
+    if (!manifest.identity().equals(identity.fields())) {
+      throw new OutputConflict(storage.root(), manifest.identity(), identity.fields());
+    }
+  }
+
+  private static Set<String> done(Storage storage, Manifest manifest) throws IOException {
+    MessageType columns =
+        Table.DOCUMENTS.columns("doc_id", "content_sha256", "status", "fingerprint");
+    Set<String> done = new HashSet<>();
+    for (StoredFile file : manifest.files(Table.DOCUMENTS)) {
+      try (TableReader reader = TableReader.open(storage, file.path(), columns)) {
+        for (Group row = reader.next(); row != null; row = reader.next()) {
+          if (!TableReader.text(row, "status").equals(DocumentStatus.FAILED.label())
+              && TableReader.text(row, "fingerprint").equals(manifest.fingerprint())) {
+            done.add(
+                doneKey(TableReader.text(row, "doc_id"), TableReader.text(row, "content_sha256")));
+          }
+        }
+      }
+    }
+    return done;
+  }
+
+  /** Removes data files of waves that were never committed, and all staged files. */
+  private void removeRemains() throws IOException {
+    Set<WaveKey> committed = new HashSet<>();
+    for (Storage.Entry entry : storage.list(Table.DOCUMENTS.folder())) {
+      FileNames.waveOf(Table.DOCUMENTS, entry.name()).ifPresent(committed::add);
+    }
+    int removed = 0;
+    for (Table table : List.of(Table.KV, Table.TOKENS, Table.LOGITS)) {
+      for (Storage.Entry entry : storage.list(table.folder())) {
+        Optional<WaveKey> key = FileNames.waveOf(table, entry.name());
+        if (key.isPresent() && !committed.contains(key.get())) {
+          storage.delete(table.folder() + "/" + entry.name());
+          removed++;
+        }
+      }
+    }
+    int staged = storage.list(FileNames.STAGING).size();
+    storage.delete(FileNames.STAGING);
+    if (removed > 0 || staged > 0) {
+      LOG.warn(
+          "{}: removed {} data files and {} staged waves of a run that did not end",
+          storage.root(),
+          removed,
+          staged);
+    }
+  }
+
+  private void checkWave(int wave, List<DocumentRow> rows) {
+    if (rows.isEmpty()) {
+      throw new IllegalArgumentException("Cannot commit wave " + wave + ": it has no documents");
+    }
+    boolean used =
+        manifest.runs().stream()
+            .filter(run -> run.runId().equals(runId))
+            .flatMap(run -> run.waves().stream())
+            .anyMatch(earlier -> earlier.wave() >= wave);
+    if (wave < 1 || used) {
+      throw new IllegalArgumentException(
+          "Cannot commit wave " + wave + ": waves count up from 1, and a later one is committed");
+    }
+    for (DocumentRow row : rows) {
+      if (!row.runId().equals(runId) || !row.fingerprint().equals(manifest.fingerprint())) {
+        throw new IllegalArgumentException(
+            "Cannot commit document '"
+                + row.docId()
+                + "' of run "
+                + row.runId()
+                + " and fingerprint "
+                + row.fingerprint()
+                + " to run "
+                + runId
+                + " and fingerprint "
+                + manifest.fingerprint());
+      }
+    }
+  }
+
+  /** Gives the staged files their final names. */
+  private List<StoredFile> publish(int wave, List<TaskOutput> outputs) throws IOException {
+    for (TaskOutput output : outputs) {
+      for (StoredFile file : output.files()) {
+        checkStaged(wave, file);
+      }
+    }
+    List<StoredFile> published = new ArrayList<>();
+    Set<Table> made = new HashSet<>();
+    for (TaskOutput output : outputs) {
+      Map<Table, Integer> counts = new TreeMap<>();
+      for (StoredFile file : output.files()) {
+        if (made.add(file.table())) {
+          storage.makeFolder(file.table().folder());
+        }
+        int index = counts.merge(file.table(), 1, Integer::sum) - 1;
+        String target = FileNames.data(file.table(), runId, wave, output.partition(), index);
+        storage.rename(file.path(), target);
+        published.add(new StoredFile(file.table(), target, file.rows(), file.bytes()));
+      }
+    }
+    return published;
+  }
+
+  private void checkStaged(int wave, StoredFile file) throws IOException {
+    long found = storage.exists(file.path()) ? storage.size(file.path()) : -1;
+    if (found != file.bytes()) {
+      throw new IOException(
+          "Cannot commit wave "
+              + wave
+              + ": "
+              + storage.path(file.path())
+              + (found < 0 ? " is not there" : " has " + found + " bytes")
+              + ", a task wrote "
+              + file.bytes()
+              + " bytes to it; --output must be on storage that driver and executors share");
+    }
+  }
+
+  private Wave wave(int wave, Instant began, List<DocumentRow> rows, List<StoredFile> files) {
+    Map<String, Long> documents = new TreeMap<>();
+    long tokens = 0;
+    for (DocumentRow row : rows) {
+      documents.merge(row.status().label(), 1L, Long::sum);
+      if (row.status() == DocumentStatus.OK || row.status() == DocumentStatus.TRUNCATED) {
+        tokens += row.tokenCount();
+      }
+    }
+    Instant now = clock.instant();
+    double seconds = Math.max(0, Duration.between(began, now).toMillis() / 1000.0);
+    return new Wave(wave, began.toString(), now.toString(), seconds, documents, tokens, files);
+  }
+
+  private long writeDocuments(String path, List<DocumentRow> rows, Receipt receipt)
+      throws IOException {
+    Map<String, String> metadata = ManifestStore.metadata(identity.json(), runId);
+    metadata.put(ManifestStore.RECEIPT, receipt.json());
+    TableFile<DocumentRow> file =
+        new TableFile<>(
+            storage,
+            path,
+            Table.DOCUMENTS,
+            RowWriter::documents,
+            CompressionCodecName.ZSTD,
+            metadata);
+    try (file) {
+      for (DocumentRow row : rows) {
+        file.write(row);
+      }
+    }
+    return file.stored(storage).bytes();
+  }
+}
