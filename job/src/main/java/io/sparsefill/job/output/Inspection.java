@@ -1,0 +1,221 @@
+package io.sparsefill.job.output;
+
+import static org.apache.parquet.filter2.predicate.FilterApi.binaryColumn;
+import static org.apache.parquet.filter2.predicate.FilterApi.eq;
+
+import io.sparsefill.udf.KvBlock;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.parquet.example.data.Group;
+import org.apache.parquet.filter2.compat.FilterCompat;
+import org.apache.parquet.io.api.Binary;
+
+/**
+ * Looks into an output folder, without Spark: a short report of what it holds, and the numbers of
+ * one head.
+ */
+public final class Inspection {
+  private Inspection() {}
+
+  /** Which tensor {@link #head} shows. */
+  public enum Tensor {
+    /** Keys, after RoPE. */
+    KEY,
+    /** Values. */
+    VALUE
+  }
+
+  /**
+   * Part of one head of one document.
+   *
+   * @param docId the document; of its finished rows, the newest counts
+   * @param layer 0-based layer
+   * @param kvHead 0-based KV head
+   * @param tensor keys or values
+   * @param from first token
+   * @param count number of tokens; fewer are shown where the document ends
+   */
+  public record HeadRequest(
+      String docId, int layer, int kvHead, Tensor tensor, int from, int count) {}
+
+  /**
+   * Reports on a folder; reads the manifest and the documents table.
+   *
+   * @throws OutputRefused when the folder holds no output
+   */
+  public static InspectionReport report(Configuration conf, String output) throws IOException {
+    Storage storage = new Storage(conf, output);
+    Manifest manifest = load(storage, output);
+    Map<String, Long> statuses = new TreeMap<>();
+    Map<String, String> failed = new LinkedHashMap<>();
+    Set<String> finished = new HashSet<>();
+    InspectionReport.Spread density = new InspectionReport.Spread();
+    double prefillSeconds = 0;
+    for (StoredFile file : manifest.files(Table.DOCUMENTS)) {
+      try (TableReader reader =
+          TableReader.open(
+              storage,
+              file.path(),
+              Table.DOCUMENTS.columns("doc_id", "status", "error", "density", "prefill_seconds"))) {
+        for (Group row = reader.next(); row != null; row = reader.next()) {
+          String status = TableReader.text(row, "status");
+          if (status.equals("failed")) {
+            failed.put(TableReader.text(row, "doc_id"), TableReader.text(row, "error"));
+            continue;
+          }
+          finished.add(TableReader.text(row, "doc_id"));
+          statuses.merge(status, 1L, Long::sum);
+          Double share = TableReader.float64(row, "density");
+          Double seconds = TableReader.float64(row, "prefill_seconds");
+          if (share != null) {
+            density.add(share);
+          }
+          prefillSeconds += seconds == null ? 0 : seconds;
+        }
+      }
+    }
+    failed.keySet().removeAll(finished);
+    if (!failed.isEmpty()) {
+      statuses.put("failed", (long) failed.size());
+    }
+    Map<Table, InspectionReport.Size> sizes = new EnumMap<>(Table.class);
+    for (Table table : Table.values()) {
+      List<StoredFile> files = manifest.files(table);
+      sizes.put(
+          table,
+          new InspectionReport.Size(
+              files.size(),
+              files.stream().mapToLong(StoredFile::rows).sum(),
+              files.stream().mapToLong(StoredFile::bytes).sum()));
+    }
+    List<String> errors =
+        failed.entrySet().stream()
+            .limit(InspectionReport.ERRORS)
+            .map(entry -> "'" + entry.getKey() + "': " + entry.getValue())
+            .toList();
+    return new InspectionReport(
+        storage.root(),
+        manifest,
+        statuses,
+        sizes,
+        density,
+        prefillSeconds,
+        errors,
+        OutputLock.holder(storage).map(OutputLock.Owner::runId).orElse(null));
+  }
+
+  /**
+   * The numbers of one head as text: a line per token, the token's position and its D elements,
+   * exactly as stored.
+   *
+   * @throws IllegalArgumentException for a layer, head or token that there is not
+   * @throws OutputRefused when the folder has no such document, or no KV
+   */
+  public static List<String> head(Configuration conf, String output, HeadRequest request)
+      throws IOException {
+    Storage storage = new Storage(conf, output);
+    Manifest manifest = load(storage, output);
+    Identity identity = new Identity(manifest.identity());
+    inside("layer", request.layer(), identity.layers());
+    inside("KV head", request.kvHead(), identity.kvHeads());
+    Found found = newest(storage, manifest, request.docId());
+    inside("token", request.from(), found.tokens());
+    if (request.count() < 1) {
+      throw new IllegalArgumentException("Cannot show " + request.count() + " tokens: at least 1");
+    }
+    long end = Math.min(found.tokens(), (long) request.from() + request.count());
+    Map<Integer, String> lines = new TreeMap<>();
+    for (StoredFile file : manifest.files(Table.KV)) {
+      String name = file.path().substring(file.path().indexOf('/') + 1);
+      if (FileNames.waveOf(Table.KV, name).stream()
+          .anyMatch(k -> k.runId().equals(found.runId()))) {
+        collect(storage, identity, request, found.runId(), end, file.path(), lines);
+      }
+    }
+    if (lines.size() != end - request.from()) {
+      throw new OutputRefused(
+          String.format(
+              "Cannot show layer %d of '%s': the kv table has %d of its tokens %d to %d; run"
+                  + " verify",
+              request.layer(), request.docId(), lines.size(), request.from(), end - 1));
+    }
+    return List.copyOf(lines.values());
+  }
+
+  private static void collect(
+      Storage storage,
+      Identity identity,
+      HeadRequest request,
+      String runId,
+      long end,
+      String file,
+      Map<Integer, String> lines)
+      throws IOException {
+    try (StoredDocument document =
+        new StoredDocument(storage, request.docId(), runId, List.of(file), request.layer())) {
+      for (KvBlock block = document.next(); block != null; block = document.next()) {
+        byte[] bytes = request.tensor() == Tensor.KEY ? block.key() : block.value();
+        for (int i = 0; i < block.tokenCount(); i++) {
+          int token = block.tokenStart() + i;
+          if (token >= request.from() && token < end) {
+            int at = (i * identity.kvHeads() + request.kvHead()) * identity.headDim();
+            StringBuilder line = new StringBuilder().append(token).append(':');
+            for (int d = 0; d < identity.headDim(); d++) {
+              line.append(' ').append(StoredFloats.at(block.dtype(), bytes, at + d));
+            }
+            lines.put(token, line.toString());
+          }
+        }
+      }
+    }
+  }
+
+  private record Found(String runId, int tokens) {}
+
+  /** The newest finished row of a document. */
+  private static Found newest(Storage storage, Manifest manifest, String docId) throws IOException {
+    List<StoredFile> files = new ArrayList<>(manifest.files(Table.DOCUMENTS));
+    java.util.Collections.reverse(files);
+    FilterCompat.Filter filter =
+        FilterCompat.get(eq(binaryColumn("doc_id"), Binary.fromString(docId)));
+    for (StoredFile file : files) {
+      try (TableReader reader =
+          TableReader.open(
+              storage,
+              file.path(),
+              Table.DOCUMENTS.columns("doc_id", "token_count", "status", "run_id"),
+              filter)) {
+        for (Group row = reader.next(); row != null; row = reader.next()) {
+          if (Set.of("ok", "truncated").contains(TableReader.text(row, "status"))) {
+            return new Found(TableReader.text(row, "run_id"), row.getInteger("token_count", 0));
+          }
+        }
+      }
+    }
+    throw new OutputRefused(
+        "Cannot show '" + docId + "': " + storage.root() + " has no finished document of that id");
+  }
+
+  private static Manifest load(Storage storage, String output) throws IOException {
+    return ManifestStore.load(storage)
+        .orElseThrow(
+            () -> new OutputRefused("Cannot inspect " + output + ": there is no output in it"));
+  }
+
+  private static void inside(String what, int index, int size) {
+    if (index < 0 || index >= size) {
+      throw new IllegalArgumentException(
+          String.format(
+              Locale.ROOT, "Cannot show %s %d: there are %d, counted from 0", what, index, size));
+    }
+  }
+}
