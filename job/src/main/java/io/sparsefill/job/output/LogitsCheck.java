@@ -88,8 +88,8 @@ final class LogitsCheck {
             """
             SELECT doc_id, run_id, CAST(NULL AS INT) AS layer, CAST(NULL AS INT) AS block,
               concat('has ', count(position), ' rows of ', least({N}, total), ', positions ',
-                coalesce(min(position), 'none'), ' to ', coalesce(max(position), 'none'),
-                ' of ', total, ' tokens') AS message
+                coalesce(string(min(position)), 'none'), ' to ',
+                coalesce(string(max(position)), 'none'), ' of ', total, ' tokens') AS message
             FROM positions GROUP BY doc_id, run_id, total
             HAVING count(position) <> least({N}, total)
               OR count(DISTINCT position) <> least({N}, total)
@@ -103,10 +103,12 @@ final class LogitsCheck {
         session.sql(
             """
             SELECT doc_id, run_id, CAST(NULL AS INT) AS layer, CAST(NULL AS INT) AS block,
-              concat('position ', position, ': top ', coalesce(top, 'none'),
-                ', nll ', coalesce(nll, 'none'), ', perplexity ', coalesce(perplexity, 'none'),
-                ', token_nll ', coalesce(token_nll, 'none'), ', hidden ',
-                coalesce(hidden, 'none'), if(sound, '', ', not finite or not in order')) AS message
+              concat('position ', position, ': top ', coalesce(string(top), 'none'),
+                ', nll ', coalesce(string(nll), 'none'),
+                ', perplexity ', coalesce(string(perplexity), 'none'),
+                ', token_nll ', coalesce(string(token_nll), 'none'),
+                ', hidden ', coalesce(string(hidden), 'none'),
+                if(sound, '', ', not finite or not in order')) AS message
             FROM positions WHERE position IS NOT NULL AND (%s)
             """
                 .formatted(String.join(" OR ", wrong(emit)))));

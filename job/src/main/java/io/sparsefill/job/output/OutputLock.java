@@ -5,6 +5,8 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
@@ -42,6 +44,8 @@ final class OutputLock implements AutoCloseable {
    * @param token unique to one taking of the lock
    * @param runId of the owner's run
    * @param host name and address
+   * @param boot Linux's id of the host's last start, since cloned machines have equal names; may be
+   *     empty
    * @param pid of its process there
    * @param processStarted when that process began, since a pid is used again; may be empty
    * @param started when the lock was taken
@@ -51,6 +55,7 @@ final class OutputLock implements AutoCloseable {
       String token,
       String runId,
       String host,
+      String boot,
       long pid,
       String processStarted,
       String started,
@@ -63,6 +68,7 @@ final class OutputLock implements AutoCloseable {
           UUID.randomUUID().toString(),
           runId,
           NetUtils.getHostname(),
+          bootId(),
           process.pid(),
           process.info().startInstant().map(Instant::toString).orElse(""),
           now.toString(),
@@ -70,12 +76,12 @@ final class OutputLock implements AutoCloseable {
     }
 
     Owner seen(Instant now) {
-      return new Owner(token, runId, host, pid, processStarted, started, now.toString());
+      return new Owner(token, runId, host, boot, pid, processStarted, started, now.toString());
     }
 
     /** Whether the owner's process, on this host, is gone. */
     boolean dead() {
-      if (!host.equals(NetUtils.getHostname())) {
+      if (!host.equals(NetUtils.getHostname()) || !boot.equals(bootId())) {
         return false;
       }
       Optional<ProcessHandle> process = ProcessHandle.of(pid);
@@ -86,6 +92,16 @@ final class OutputLock implements AutoCloseable {
       return !processStarted.isEmpty()
           && start.isPresent()
           && !start.get().toString().equals(processStarted);
+    }
+  }
+
+  private static String bootId() {
+    Path file = Path.of("/proc/sys/kernel/random/boot_id");
+    try {
+      return Files.exists(file) ? Files.readString(file).strip() : "";
+    } catch (IOException e) {
+      LOG.warn("Cannot read {}: {}", file, e.getMessage());
+      return "";
     }
   }
 
@@ -102,6 +118,15 @@ final class OutputLock implements AutoCloseable {
             });
     long period = HEARTBEAT.toSeconds();
     heart.scheduleAtFixedRate(this::beatOrWarn, period, period, TimeUnit.SECONDS);
+  }
+
+  /** Another run took the lock over, or someone removed it. */
+  private static final class LockLost extends IOException {
+    private static final long serialVersionUID = 1;
+
+    LockLost(String message) {
+      super(message);
+    }
   }
 
   /**
@@ -137,7 +162,7 @@ final class OutputLock implements AutoCloseable {
     } catch (JsonProcessingException e) { // caught while its owner writes it, or cut off by a crash
       LOG.warn("The _lock of {} is not whole: {}", storage.root(), e.getOriginalMessage());
       String seen = Instant.ofEpochMilli(modified.get()).toString();
-      return Optional.of(new Owner("", "unknown", "unknown", 0, "", seen, seen));
+      return Optional.of(new Owner("", "unknown", "unknown", "", 0, "", seen, seen));
     }
   }
 
@@ -183,12 +208,12 @@ final class OutputLock implements AutoCloseable {
   /**
    * Checks that this owner still holds the lock.
    *
-   * @throws IOException when another run took it over
+   * @throws LockLost when another run took it over
    */
   void ensureHeld() throws IOException {
     Optional<Owner> holder = holder(storage);
     if (holder.isEmpty() || !holder.get().token().equals(owner.token())) {
-      throw new IOException(
+      throw new LockLost(
           "Cannot go on writing to "
               + storage.root()
               + ": "
@@ -227,7 +252,10 @@ final class OutputLock implements AutoCloseable {
   private void beatOrWarn() {
     try {
       beat();
-    } catch (IOException | RuntimeException e) { // told again, as an error, by the next commit
+    } catch (LockLost e) { // thrown again by the next commit
+      LOG.error(e.getMessage());
+      heart.shutdown();
+    } catch (IOException | RuntimeException e) { // perhaps for a moment only: the next beat tries
       LOG.warn("Cannot renew the lock of {}: {}", storage.root(), e.getMessage());
     }
   }

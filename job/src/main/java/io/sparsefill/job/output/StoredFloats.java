@@ -1,32 +1,26 @@
 package io.sparsefill.job.output;
 
+import io.sparsefill.kernels.HalfFloats;
 import io.sparsefill.kernels.KvDtype;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
 
-/** Exact values of stored keys and values. */
+/** Exact values of stored keys and values: each of the dtypes' numbers is a float. */
 final class StoredFloats {
+  private static final VarHandle SHORTS =
+      MethodHandles.byteArrayViewVarHandle(short[].class, ByteOrder.LITTLE_ENDIAN);
+  private static final VarHandle FLOATS =
+      MethodHandles.byteArrayViewVarHandle(float[].class, ByteOrder.LITTLE_ENDIAN);
+
   private StoredFloats() {}
 
-  /**
-   * Element {@code index} of little-endian bytes; every bfloat16 and binary16 number is a float.
-   */
+  /** Element {@code index} of little-endian bytes. */
   static float at(KvDtype dtype, byte[] bytes, int index) {
-    int bits = (bytes[2 * index] & 0xff) | (bytes[2 * index + 1] & 0xff) << 8;
     return switch (dtype) {
-      case BF16 -> Float.intBitsToFloat(bits << 16);
-      case FP16 -> fp16(bits);
+      case BF16 -> HalfFloats.fromBf16((short) SHORTS.get(bytes, 2 * index));
+      case FP16 -> HalfFloats.fromFp16((short) SHORTS.get(bytes, 2 * index));
+      case FP32 -> (float) FLOATS.get(bytes, 4 * index);
     };
-  }
-
-  /** IEEE 754 binary16: 1 sign bit, 5 of exponent (bias 15), 10 of fraction. */
-  private static float fp16(int bits) {
-    int sign = (bits & 0x8000) << 16;
-    int exponent = bits >>> 10 & 0x1f;
-    int fraction = bits & 0x3ff;
-    if (exponent == 0) { // zero, or fraction * 2^-24
-      float magnitude = fraction * 0x1p-24f;
-      return sign == 0 ? magnitude : -magnitude;
-    }
-    int wide = exponent == 0x1f ? 0xff : exponent - 15 + 127;
-    return Float.intBitsToFloat(sign | wide << 23 | fraction << 13);
   }
 }

@@ -65,8 +65,8 @@ public final class Verification {
       DocumentsCheck.run(session, manifest, findings);
       session
           .sql(
-              "SELECT doc_id, run_id, token_count FROM documents_rows"
-                  + " WHERE status IN ('ok', 'truncated')")
+              "SELECT doc_id, run_id, max(token_count) AS token_count FROM documents_rows"
+                  + " WHERE status IN ('ok', 'truncated') GROUP BY doc_id, run_id")
           .createOrReplaceTempView("visible");
       long documents = session.table("visible").count();
       TokensCheck.run(session, identity, documents, findings);

@@ -57,6 +57,6 @@ class IdentityTest {
     assertThatThrownBy(() -> new Identity(identity)).hasMessageContaining("at least 1");
     identity.put(Identity.LAYERS, "1");
     identity.put(Identity.KV_DTYPE, "int4");
-    assertThatThrownBy(() -> new Identity(identity)).hasMessageContaining("bf16 and fp16");
+    assertThatThrownBy(() -> new Identity(identity)).hasMessageContaining("accepted are bf16");
   }
 }

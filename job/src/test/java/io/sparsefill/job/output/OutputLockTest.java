@@ -45,13 +45,27 @@ class OutputLockTest {
     process.waitFor();
     Owner self = Owner.self(runId, now);
     return new Owner(
-        self.token(), runId, self.host(), process.pid(), "", self.started(), self.heartbeat());
+        self.token(),
+        runId,
+        self.host(),
+        self.boot(),
+        process.pid(),
+        "",
+        self.started(),
+        self.heartbeat());
   }
 
   private static Owner elsewhere(String runId, Instant now) {
     Owner self = Owner.self(runId, now);
     return new Owner(
-        self.token(), runId, "other-host/192.0.2.1", 4711, "", self.started(), self.heartbeat());
+        self.token(),
+        runId,
+        "other-host/192.0.2.1",
+        "",
+        4711,
+        "",
+        self.started(),
+        self.heartbeat());
   }
 
   @Test
@@ -98,6 +112,7 @@ class OutputLockTest {
             self.token(),
             "killed",
             self.host(),
+            self.boot(),
             self.pid(),
             "1999-01-01T00:00:00Z",
             self.started(),
