@@ -1,0 +1,57 @@
+package io.sparsefill.job.command;
+
+import io.sparsefill.job.run.OptionValues;
+import io.sparsefill.job.run.RunOption;
+import io.sparsefill.job.run.SessionScope;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import picocli.CommandLine;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
+
+/** Puts {@link RunOption}s on a subcommand, and reads what was given with the Spark configuration beneath it. */
+final class SharedOptions {
+  private SharedOptions() {}
+
+  /** The subcommand of an annotated object, with these options. */
+  static CommandLine line(Object command, List<RunOption> options) {
+    CommandLine line = new CommandLine(command);
+    for (RunOption option : options) {
+      line.getCommandSpec().addOption(spec(option));
+    }
+    return line;
+  }
+
+  private static OptionSpec spec(RunOption option) {
+    String standard = option.defaultValue().map(text -> " (default " + text + ")").orElse("");
+    OptionSpec.Builder builder =
+        OptionSpec.builder(option.flag())
+            .type(String.class)
+            .description(option.help().replace("%", "%%") + (option.isSwitch() ? "" : standard));
+    if (option.isSwitch()) {
+      builder.arity("0..1").fallbackValue("true").paramLabel("true|false");
+    } else {
+      builder.arity("1").paramLabel(option.valueName());
+    }
+    return builder.build();
+  }
+
+  /** Options given on the command line. */
+  static Map<RunOption, String> given(CommandSpec spec) {
+    Map<RunOption, String> given = new EnumMap<>(RunOption.class);
+    for (RunOption option : RunOption.values()) {
+      OptionSpec found = spec.findOption(option.flag());
+      String value = found == null ? null : found.getValue();
+      if (value != null) {
+        given.put(option, value);
+      }
+    }
+    return given;
+  }
+
+  /** All option values: command line, then Spark configuration, then defaults. */
+  static OptionValues values(CommandSpec spec) {
+    return OptionValues.resolve(given(spec), SessionScope.configuration());
+  }
+}

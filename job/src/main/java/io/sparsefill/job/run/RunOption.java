@@ -1,0 +1,104 @@
+package io.sparsefill.job.run;
+
+import java.util.Locale;
+import java.util.Optional;
+
+/**
+ * Every option of a run: the one definition from which the command line, the Spark configuration keys and README's
+ * table are made. The constant's name in kebab case is the option's ({@code MAX_TOKENS}: {@code --max-tokens} and
+ * {@code spark.sparsefill.max-tokens}).
+ */
+public enum RunOption {
+  MODEL(
+      "DIR",
+      null,
+      "Hugging Face model folder (config.json, *.safetensors, tokenizer.json), readable on every"
+          + " executor"),
+  INPUT("PATH", null, "file or folder of documents, or a table's name with --format table"),
+  FORMAT("FORMAT", "auto", "text, jsonl, parquet or table; auto decides by the files' names"),
+  ID_COLUMN("NAME", "doc_id", "column of the document's name; made from file and position if absent"),
+  TEXT_COLUMN("NAME", "text", "column of the text"),
+  TOKENS_COLUMN("NAME", "token_ids", "column of given token ids (array of int), used as they are"),
+  LIMIT("N", null, "take only the first N documents of the input"),
+  OUTPUT("DIR", null, "output folder; an earlier run of the same options in it is continued"),
+  EMIT("LIST", "kv,logits", "comma-separated: kv, logits, nll, token-nll, hidden"),
+  ATTENTION(
+      "KIND",
+      "minference",
+      "minference, dense, a-shape[:INITIAL:LOCAL], vertical-slash:V:S or block-sparse[:K]"),
+  PATTERNS("FILE", null, "MInference pattern file (JSON) with a pattern for every head"),
+  BACKEND("NAME", "auto", "auto, cpu or cuda"),
+  WEIGHTS("MODE", "resident", "resident, or stream: layer by layer from the checkpoint"),
+  KV_DTYPE("TYPE", "bf16", "element type of stored keys and values: bf16 or fp16"),
+  BLOCK_TOKENS("N", "256", "tokens in one row of the kv table"),
+  KV_COMPRESSION("CODEC", "zstd", "compression of the kv table: zstd or uncompressed"),
+  LAST_POSITIONS("N", "1", "how many of the last positions get a row of logits"),
+  TOP_K("K", "20", "how many of the most likely next tokens a row of logits names"),
+  FULL_LOGITS("", "false", "store the whole row of logits too (fp32)"),
+  MAX_TOKENS("N", "0", "longest document in tokens; 0 is the model's max_position_embeddings"),
+  ON_TOO_LONG("POLICY", "fail", "a longer document is an error row (fail), cut (truncate) or left out (skip)"),
+  BOS("POLICY", "auto", "begin-of-text token: auto (as the model's files say), always or never"),
+  WAVE_SECONDS("N", "300", "predicted seconds of one wave; finished waves survive a crash"),
+  MAX_ERROR_RATE("RATE", "0.05", "share of failed documents (0 to 1) above which the run ends with exit code 4"),
+  STRICT("", "false", "exit code 3 when any document failed"),
+  DRY_RUN("", "false", "only say what would be done, as plan does"),
+  MASTER("URL", null, "Spark master of an embedded session; local[*] if none; not with spark-submit");
+
+  /** What every configuration key begins with. */
+  public static final String KEY_PREFIX = "spark.sparsefill.";
+
+  private final String valueName;
+  private final String defaultValue;
+  private final String help;
+
+  RunOption(String valueName, String defaultValue, String help) {
+    this.valueName = valueName;
+    this.defaultValue = defaultValue;
+    this.help = help;
+  }
+
+  /** The bare name, {@code max-tokens}. */
+  public String label() {
+    return name().toLowerCase(Locale.ROOT).replace('_', '-');
+  }
+
+  /** The option on the command line, {@code --max-tokens}. */
+  public String flag() {
+    return "--" + label();
+  }
+
+  /** The Spark configuration key, {@code spark.sparsefill.max-tokens}. */
+  public String key() {
+    return KEY_PREFIX + label();
+  }
+
+  /** How help names the value; empty for a switch. */
+  public String valueName() {
+    return valueName;
+  }
+
+  /** The value when it is given nowhere; empty when there is none. */
+  public Optional<String> defaultValue() {
+    return Optional.ofNullable(defaultValue);
+  }
+
+  /** One sentence for help and README. */
+  public String help() {
+    return help;
+  }
+
+  /** Whether the option needs no value: {@code --strict} means {@code --strict=true}. */
+  public boolean isSwitch() {
+    return valueName.isEmpty();
+  }
+
+  /** The option of a configuration key. */
+  public static Optional<RunOption> ofKey(String key) {
+    for (RunOption option : values()) {
+      if (option.key().equals(key)) {
+        return Optional.of(option);
+      }
+    }
+    return Optional.empty();
+  }
+}

@@ -1,0 +1,149 @@
+package io.sparsefill.job.run;
+
+import io.sparsefill.job.InputFormat;
+import io.sparsefill.job.InputOptions;
+import io.sparsefill.job.output.KvCompression;
+import io.sparsefill.kernels.KvDtype;
+import io.sparsefill.udf.Emit;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * The options of a run, checked one by one; {@link RunOption} says what each means.
+ *
+ * @param model folder of the checkpoint
+ * @param input what is read
+ * @param tokens how text becomes tokens
+ * @param compute how tokens are pre-filled
+ * @param output what is written
+ * @param limits when a wave and when a run ends
+ * @param dryRun only plan
+ * @param master Spark master of an embedded session, or null
+ */
+public record RunOptions(
+    String model,
+    InputOptions input,
+    Tokens tokens,
+    Compute compute,
+    Output output,
+    Limits limits,
+    boolean dryRun,
+    String master) {
+
+  /**
+   * How text becomes tokens.
+   *
+   * @param bos auto, always or never
+   * @param maxTokens longest document, 0 for the model's own bound
+   * @param onTooLong fail, truncate or skip
+   */
+  public record Tokens(String bos, int maxTokens, String onTooLong) {}
+
+  /**
+   * How tokens are pre-filled.
+   *
+   * @param attention {@code --attention} as given
+   * @param patterns MInference pattern file, or null
+   * @param backend auto, cpu or cuda
+   * @param weights resident or stream
+   */
+  public record Compute(String attention, String patterns, String backend, String weights) {}
+
+  /**
+   * What is written.
+   *
+   * @param path output folder; null in a plan
+   * @param emit what is computed and stored
+   * @param lastPositions rows of logits per document
+   * @param topK entries of {@code top}
+   * @param fullLogits whole rows of logits as well
+   * @param kvDtype element type of keys and values
+   * @param blockTokens tokens of a KV block
+   * @param kvCompression zstd or uncompressed
+   */
+  public record Output(
+      String path,
+      Set<Emit> emit,
+      int lastPositions,
+      int topK,
+      boolean fullLogits,
+      KvDtype kvDtype,
+      int blockTokens,
+      KvCompression kvCompression) {
+    /** With an unmodifiable set of outputs. */
+    public Output {
+      emit = Set.copyOf(emit);
+    }
+  }
+
+  /**
+   * When a wave and when a run ends.
+   *
+   * @param waveSeconds predicted seconds of a wave
+   * @param maxErrorRate share of failed documents above which the run ends
+   * @param strict whether any failed document shows in the exit code
+   */
+  public record Limits(double waveSeconds, double maxErrorRate, boolean strict) {}
+
+  /**
+   * Reads all options of a run or a plan.
+   *
+   * @throws UsageException for a missing option or a value that is not accepted, naming it as it was given
+   */
+  public static RunOptions of(OptionValues values) {
+    boolean dryRun = values.isOn(RunOption.DRY_RUN);
+    return new RunOptions(
+        values.required(RunOption.MODEL),
+        input(values),
+        new Tokens(
+            values.choice(RunOption.BOS, List.of("auto", "always", "never"), word -> word),
+            values.integer(RunOption.MAX_TOKENS, 0),
+            values.choice(
+                RunOption.ON_TOO_LONG, List.of("fail", "truncate", "skip"), word -> word)),
+        new Compute(
+            values.required(RunOption.ATTENTION),
+            values.text(RunOption.PATTERNS),
+            values.choice(RunOption.BACKEND, List.of("auto", "cpu", "cuda"), word -> word),
+            values.choice(RunOption.WEIGHTS, List.of("resident", "stream"), word -> word)),
+        output(values, dryRun),
+        new Limits(
+            values.number(RunOption.WAVE_SECONDS, 1, Double.MAX_VALUE),
+            values.number(RunOption.MAX_ERROR_RATE, 0, 1),
+            values.isOn(RunOption.STRICT)),
+        dryRun,
+        values.text(RunOption.MASTER));
+  }
+
+  private static InputOptions input(OptionValues values) {
+    List<String> formats = new ArrayList<>(List.of("auto"));
+    for (InputFormat format : InputFormat.values()) {
+      formats.add(format.label());
+    }
+    String format = values.choice(RunOption.FORMAT, formats, word -> word);
+    try {
+      return new InputOptions(
+          values.required(RunOption.INPUT),
+          format.equals("auto") ? null : format,
+          values.required(RunOption.ID_COLUMN),
+          values.required(RunOption.TEXT_COLUMN),
+          values.required(RunOption.TOKENS_COLUMN),
+          values.integer(RunOption.LIMIT, 1));
+    } catch (IllegalArgumentException e) {
+      throw new UsageException(e.getMessage(), e);
+    }
+  }
+
+  private static Output output(OptionValues values, boolean dryRun) {
+    return new Output(
+        dryRun ? values.text(RunOption.OUTPUT) : values.required(RunOption.OUTPUT),
+        EnumSet.copyOf(values.read(RunOption.EMIT, Emit::parse)),
+        values.integer(RunOption.LAST_POSITIONS, 1),
+        values.integer(RunOption.TOP_K, 1),
+        values.isOn(RunOption.FULL_LOGITS),
+        values.read(RunOption.KV_DTYPE, KvDtype::of),
+        values.integer(RunOption.BLOCK_TOKENS, 1),
+        values.read(RunOption.KV_COMPRESSION, KvCompression::of));
+  }
+}

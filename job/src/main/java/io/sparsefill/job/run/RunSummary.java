@@ -1,0 +1,54 @@
+package io.sparsefill.job.run;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+
+/**
+ * What a run did.
+ *
+ * @param runId the run
+ * @param ok documents pre-filled, those cut to {@code --max-tokens} among them
+ * @param failed documents with an error row
+ * @param skipped documents left out for their length
+ * @param doneBefore documents of the input that an earlier run had finished
+ * @param left documents not tried because the error rate was exceeded
+ * @param tokens tokens pre-filled
+ * @param seconds wall time
+ * @param output output folder
+ * @param errorRateExceeded whether the run ended because of {@code --max-error-rate}
+ */
+public record RunSummary(
+    String runId,
+    long ok,
+    long failed,
+    long skipped,
+    long doneBefore,
+    long left,
+    long tokens,
+    double seconds,
+    String output,
+    boolean errorRateExceeded) {
+
+  /** Failed documents over all documents of the input, finished ones included; 0 for an empty input. */
+  public double errorRate() {
+    long all = ok + failed + skipped + doneBefore + left;
+    return all == 0 ? 0 : (double) failed / all;
+  }
+
+  /** Pre-filled tokens per second of wall time. */
+  public double tokensPerSecond() {
+    return seconds > 0 ? tokens / seconds : 0;
+  }
+
+  /** The one-line JSON that ends standard output. */
+  public String toJson() {
+    ObjectNode json = new ObjectMapper().createObjectNode();
+    json.put("run_id", runId);
+    json.putObject("documents").put("ok", ok).put("failed", failed).put("skipped", skipped);
+    json.put("tokens", tokens);
+    json.put("seconds", Math.round(seconds * 1000) / 1000.0);
+    json.put("tokens_per_second", Math.round(tokensPerSecond() * 10) / 10.0);
+    json.put("output", output);
+    return json.toString();
+  }
+}
