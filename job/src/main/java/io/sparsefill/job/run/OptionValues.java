@@ -56,7 +56,7 @@ public final class OptionValues {
   }
 
   /** The value's text, or null when the option is given nowhere and has no default. */
-  String text(RunOption option) {
+  public String text(RunOption option) {
     Given value = given.get(option);
     return value == null || value.text().isEmpty() ? null : value.text();
   }
@@ -91,10 +91,7 @@ public final class OptionValues {
 
   /** A number from {@code least} to {@code most}. */
   double number(RunOption option, double least, double most) {
-    String accepted =
-        most == Double.MAX_VALUE
-            ? "a number of at least " + least
-            : "a number from " + least + " to " + most;
+    String accepted = "a number from " + least + " to " + most;
     try {
       double value = Double.parseDouble(required(option));
       if (value >= least && value <= most) {

@@ -5,6 +5,7 @@ import io.sparsefill.job.InputOptions;
 import io.sparsefill.job.output.KvCompression;
 import io.sparsefill.kernels.KvDtype;
 import io.sparsefill.udf.Emit;
+import io.sparsefill.udf.text.BosPolicy;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
@@ -35,11 +36,11 @@ public record RunOptions(
   /**
    * How text becomes tokens.
    *
-   * @param bos auto, always or never
+   * @param bos whether a begin-of-text token is put in front
    * @param maxTokens longest document, 0 for the model's own bound
    * @param onTooLong fail, truncate or skip
    */
-  public record Tokens(String bos, int maxTokens, String onTooLong) {}
+  public record Tokens(BosPolicy bos, int maxTokens, String onTooLong) {}
 
   /**
    * How tokens are pre-filled.
@@ -98,7 +99,7 @@ public record RunOptions(
         values.required(RunOption.MODEL),
         input(values),
         new Tokens(
-            values.choice(RunOption.BOS, List.of("auto", "always", "never"), word -> word),
+            values.read(RunOption.BOS, BosPolicy::of),
             values.integer(RunOption.MAX_TOKENS, 0),
             values.choice(
                 RunOption.ON_TOO_LONG, List.of("fail", "truncate", "skip"), word -> word)),
@@ -109,7 +110,7 @@ public record RunOptions(
             values.choice(RunOption.WEIGHTS, List.of("resident", "stream"), word -> word)),
         output(values, dryRun),
         new Limits(
-            values.number(RunOption.WAVE_SECONDS, 1, Double.MAX_VALUE),
+            values.number(RunOption.WAVE_SECONDS, 0.001, 1e9),
             values.number(RunOption.MAX_ERROR_RATE, 0, 1),
             values.isOn(RunOption.STRICT)),
         dryRun,

@@ -103,7 +103,7 @@ class RunOptionsTest {
     "STRICT, 1, 'true, false'",
     "MAX_ERROR_RATE, 5, 'a number from 0.0 to 1.0'",
     "MAX_ERROR_RATE, NaN, 'a number from 0.0 to 1.0'",
-    "WAVE_SECONDS, 0, 'a number of at least 1'",
+    "WAVE_SECONDS, 0, 'a number from 0.001 to'",
     "BLOCK_TOKENS, 0, 'a whole number of at least 1'",
     "LIMIT, ten, 'a whole number of at least 1'",
     "MAX_TOKENS, -1, 'a whole number of at least 0'"

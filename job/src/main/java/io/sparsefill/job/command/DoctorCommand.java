@@ -1,0 +1,60 @@
+package io.sparsefill.job.command;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sparsefill.job.run.OptionValues;
+import io.sparsefill.job.run.RunOption;
+import io.sparsefill.job.run.SessionScope;
+import java.io.PrintWriter;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+
+/** {@code sparsefill doctor}: whether this machine, and on request a model and an output folder, can be used. */
+@Command(
+    name = "doctor",
+    description = "Checks Java, Spark, OpenBLAS, memory, and if given a model and an output folder.",
+    mixinStandardHelpOptions = true)
+final class DoctorCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+
+  private DoctorCommand() {}
+
+  static CommandLine line() {
+    return SharedOptions.line(
+        new DoctorCommand(), List.of(RunOption.MODEL, RunOption.OUTPUT, RunOption.MASTER));
+  }
+
+  @Override
+  public Integer call() {
+    OptionValues values = SharedOptions.values(spec);
+    List<DoctorCheck> checks;
+    try (SessionScope session =
+        SessionScope.open("sparsefill doctor", values.text(RunOption.MASTER))) {
+      checks =
+          DoctorChecks.all(
+              session, values.text(RunOption.MODEL), values.text(RunOption.OUTPUT));
+    }
+    TextTable table = new TextTable("check", "result", "details");
+    ObjectNode json = new ObjectMapper().createObjectNode();
+    boolean ok = checks.stream().noneMatch(check -> check.result() == DoctorCheck.Result.FAILED);
+    json.put("ok", ok);
+    ArrayNode list = json.putArray("checks");
+    for (DoctorCheck check : checks) {
+      table.row(check.name(), check.result().label(), check.details());
+      list.addObject()
+          .put("name", check.name())
+          .put("result", check.result().label())
+          .put("details", check.details());
+    }
+    PrintWriter out = spec.commandLine().getOut();
+    out.println(table);
+    out.println(json);
+    out.flush();
+    return ok ? ExitCode.DONE : ExitCode.CRASH;
+  }
+}

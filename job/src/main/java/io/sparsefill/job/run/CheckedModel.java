@@ -1,0 +1,138 @@
+package io.sparsefill.job.run;
+
+import io.sparsefill.job.output.Identity;
+import io.sparsefill.kernels.attention.AttentionPlan;
+import io.sparsefill.udf.Emit;
+import io.sparsefill.udf.Engine;
+import io.sparsefill.udf.EngineOptions;
+import io.sparsefill.udf.model.Checkpoint;
+import io.sparsefill.udf.model.ModelConfig;
+import io.sparsefill.udf.model.ModelIdentity;
+import io.sparsefill.udf.text.BosPolicy;
+import io.sparsefill.udf.text.TextTokenizer;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+
+/**
+ * The model of a run, read far enough on the driver to know that executors can use it: configuration, names and shapes
+ * of all tensors, tokenizer, attention patterns.
+ *
+ * @param folder the checkpoint
+ * @param config its shape
+ * @param bos what was decided about the begin-of-text token
+ * @param patternsJson content of the pattern file, or null
+ * @param attention a pattern for every head
+ */
+public record CheckedModel(
+    Path folder, ModelConfig config, String bos, String patternsJson, AttentionPlan attention) {
+
+  /**
+   * Reads and checks.
+   *
+   * @throws UsageException saying what cannot be used and why
+   */
+  public static CheckedModel open(RunOptions options) {
+    Path folder = Path.of(options.model());
+    if (!Files.isDirectory(folder)) {
+      throw new UsageException(
+          "Cannot read model " + folder + ": no such folder; --model is a Hugging Face model folder");
+    }
+    String patterns = patterns(options.compute().patterns());
+    try {
+      ModelConfig config = ModelConfig.read(folder);
+      AttentionPlan attention =
+          AttentionPlan.parse(
+              options.compute().attention(), patterns, config.layers(), config.heads());
+      Engine.checkBackend(options.compute().backend());
+      Checkpoint.open(folder); // checks every tensor's name and shape
+      return new CheckedModel(
+          folder, config, bosDecision(folder, options.tokens().bos()), patterns, attention);
+    } catch (IllegalArgumentException | UncheckedIOException e) {
+      throw new UsageException("Cannot use model " + folder + ": " + e.getMessage(), e);
+    }
+  }
+
+  private static String bosDecision(Path folder, BosPolicy bos) {
+    try (TextTokenizer tokenizer = TextTokenizer.open(folder, bos)) {
+      return tokenizer.description();
+    }
+  }
+
+  private static String patterns(String file) {
+    try {
+      return file == null ? null : Files.readString(Path.of(file));
+    } catch (IOException e) {
+      throw new UsageException("Cannot read pattern file " + file + ": " + e, e);
+    }
+  }
+
+  /** What every executor opens its engine with. */
+  public EngineOptions engine(RunOptions options, int threads) {
+    return new EngineOptions(
+        folder.toString(),
+        options.compute().backend(),
+        options.compute().weights(),
+        options.compute().attention(),
+        patternsJson,
+        options.output().emit(),
+        options.output().lastPositions(),
+        options.output().kvDtype(),
+        options.output().blockTokens(),
+        threads);
+  }
+
+  /**
+   * All that decides the numbers of a run, for its fingerprint. Reads all weights for their checksum.
+   *
+   * @throws UsageException if a file of the model cannot be read
+   */
+  public Identity identity(RunOptions options) {
+    ModelIdentity files;
+    try {
+      files = Checkpoint.identity(folder);
+    } catch (UncheckedIOException e) {
+      throw new UsageException("Cannot read model " + folder + ": " + e.getMessage(), e);
+    }
+    RunOptions.Output output = options.output();
+    Map<String, String> fields = new TreeMap<>();
+    fields.put("model_weights_sha256", files.weightsSha256());
+    fields.put("model_config_sha256", files.configSha256());
+    fields.put("model_tokenizer_sha256", files.tokenizerSha256());
+    fields.put("model_type", config.modelType());
+    fields.put(Identity.LAYERS, Integer.toString(config.layers()));
+    fields.put("heads", Integer.toString(config.heads()));
+    fields.put(Identity.KV_HEADS, Integer.toString(config.kvHeads()));
+    fields.put(Identity.HEAD_DIM, Integer.toString(config.headDim()));
+    fields.put("vocab", Integer.toString(config.vocab()));
+    fields.put("rope_theta", Double.toString(config.rope().theta()));
+    fields.put("rope_scaling", config.rope().scaling().toString());
+    fields.put("rope_pairing", config.rope().pairing());
+    fields.put("rotary_dim", Integer.toString(config.rope().rotaryDim()));
+    fields.put("bos", bos);
+    fields.put("attention", attention.name());
+    fields.put("attention_digest", attention.digest());
+    fields.put(
+        Identity.EMIT,
+        output.emit().stream().map(Emit::label).sorted().collect(Collectors.joining(",")));
+    fields.put(Identity.KV_DTYPE, output.kvDtype().label());
+    fields.put(Identity.BLOCK_TOKENS, Integer.toString(output.blockTokens()));
+    fields.put(Identity.LAST_POSITIONS, Integer.toString(output.lastPositions()));
+    fields.put("top_k", Integer.toString(output.topK()));
+    fields.put("full_logits", Boolean.toString(output.fullLogits()));
+    // A cut decides what a document's tokens are; under the other policies a document is whole or has no numbers.
+    boolean cuts = options.tokens().onTooLong().equals("truncate");
+    fields.put("truncated_to", cuts ? Integer.toString(maxTokens(options)) : "never");
+    return new Identity(fields);
+  }
+
+  /** Tokens of the longest document: {@code --max-tokens}, or the model's own bound. */
+  public int maxTokens(RunOptions options) {
+    int given = options.tokens().maxTokens();
+    return given == 0 ? config.maxPositions() : given;
+  }
+}
