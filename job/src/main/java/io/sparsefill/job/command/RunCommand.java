@@ -37,7 +37,7 @@ final class RunCommand implements Callable<Integer> {
     PrintWriter out = spec.commandLine().getOut();
     try (SessionScope session = SessionScope.open("sparsefill run", options.master())) {
       if (options.dryRun()) {
-        PlanCommand.print(Run.plan(session.spark(), options), options, out);
+        PlanCommand.print(Run.plan(session.spark(), options), out);
         return ExitCode.DONE;
       }
       RunSummary summary = Run.execute(session.spark(), options, out);

@@ -1,5 +1,7 @@
 package io.sparsefill.job.run;
 
+import io.sparsefill.job.OnTooLong;
+import io.sparsefill.job.TokenizingOptions;
 import io.sparsefill.job.output.Identity;
 import io.sparsefill.kernels.attention.AttentionPlan;
 import io.sparsefill.udf.Emit;
@@ -125,13 +127,20 @@ public record CheckedModel(
     fields.put("top_k", Integer.toString(output.topK()));
     fields.put("full_logits", Boolean.toString(output.fullLogits()));
     // A cut decides what a document's tokens are; under the other policies a document is whole or has no numbers.
-    boolean cuts = options.tokens().onTooLong().equals("truncate");
+    boolean cuts = options.tokens().onTooLong() == OnTooLong.TRUNCATE;
     fields.put("truncated_to", cuts ? Integer.toString(maxTokens(options)) : "never");
     return new Identity(fields);
   }
 
+  /** How executors make tokens. */
+  TokenizingOptions tokenizing(RunOptions options) {
+    RunOptions.Tokens tokens = options.tokens();
+    return new TokenizingOptions(
+        folder.toString(), tokens.bos(), maxTokens(options), tokens.onTooLong(), config.vocab());
+  }
+
   /** Tokens of the longest document: {@code --max-tokens}, or the model's own bound. */
-  public int maxTokens(RunOptions options) {
+  private int maxTokens(RunOptions options) {
     int given = options.tokens().maxTokens();
     return given == 0 ? config.maxPositions() : given;
   }

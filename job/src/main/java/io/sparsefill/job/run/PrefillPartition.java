@@ -4,6 +4,7 @@ import io.sparsefill.job.CostModel;
 import io.sparsefill.job.DocumentRow;
 import io.sparsefill.job.DocumentStatus;
 import io.sparsefill.job.LogitsRow;
+import io.sparsefill.job.SharedTokenizer;
 import io.sparsefill.job.TokenizedDocument;
 import io.sparsefill.job.output.TableWriters;
 import io.sparsefill.job.output.TaskOutput;
@@ -16,7 +17,6 @@ import io.sparsefill.udf.PrefillResult;
 import io.sparsefill.udf.text.BosPolicy;
 import io.sparsefill.udf.text.TextTokenizer;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Iterator;
@@ -40,6 +40,7 @@ final class PrefillPartition implements FlatMapFunction<Iterator<TokenizedDocume
   private static final Logger log = LoggerFactory.getLogger(PrefillPartition.class);
 
   private final EngineOptions engineOptions;
+  private final BosPolicy bos;
   private final LogitsRows logitsRows;
   private final WriterOptions writerOptions;
   private final SerializableConfiguration hadoop;
@@ -51,6 +52,7 @@ final class PrefillPartition implements FlatMapFunction<Iterator<TokenizedDocume
    * For the bins of one wave.
    *
    * @param engineOptions the model and how it runs
+   * @param bos names, with the model, the tokenizer that this JVM already has open
    * @param logitsRows what the logits table gets
    * @param writerOptions where the tables go
    * @param hadoop configuration of the output's file system
@@ -60,6 +62,7 @@ final class PrefillPartition implements FlatMapFunction<Iterator<TokenizedDocume
    */
   PrefillPartition(
       EngineOptions engineOptions,
+      BosPolicy bos,
       LogitsRows logitsRows,
       WriterOptions writerOptions,
       SerializableConfiguration hadoop,
@@ -67,6 +70,7 @@ final class PrefillPartition implements FlatMapFunction<Iterator<TokenizedDocume
       CostModel cost,
       Progress.Counters counters) {
     this.engineOptions = engineOptions;
+    this.bos = bos;
     this.logitsRows = logitsRows;
     this.writerOptions = writerOptions;
     this.hadoop = hadoop;
@@ -82,8 +86,7 @@ final class PrefillPartition implements FlatMapFunction<Iterator<TokenizedDocume
     }
     TaskContext task = TaskContext.get();
     try (Engine engine = Engine.open(engineOptions);
-        TextTokenizer tokenizer =
-            TextTokenizer.open(Path.of(engineOptions.model()), BosPolicy.AUTO);
+        SharedTokenizer tokenizer = SharedTokenizer.acquire(engineOptions.model(), bos);
         TableWriters writers =
             TableWriters.open(
                 hadoop.value(), writerOptions, task.partitionId(), task.taskAttemptId())) {
@@ -91,7 +94,7 @@ final class PrefillPartition implements FlatMapFunction<Iterator<TokenizedDocume
       while (documents.hasNext()) {
         task.killTaskIfInterrupted();
         TokenizedDocument document = documents.next();
-        rows.add(prefill(document, engine, tokenizer, writers, task));
+        rows.add(prefill(document, engine, tokenizer.tokenizer(), writers, task));
         counters.add(document.tokenIds().length, cost.seconds(document.tokenIds().length));
       }
       return List.of(writers.finish(rows)).iterator();

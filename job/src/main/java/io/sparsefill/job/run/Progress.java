@@ -124,7 +124,7 @@ final class Progress implements AutoCloseable {
     @Override
     public void onExecutorMetricsUpdate(SparkListenerExecutorMetricsUpdate update) {
       CollectionConverters.asJava(update.accumUpdates())
-          .forEach(task -> report((Long) (Object) task._1(), task._4()));
+          .forEach(task -> report((Long) task._1(), task._4()));
     }
 
     private void report(long task, Iterable<AccumulableInfo> values) {

@@ -2,13 +2,16 @@ package io.sparsefill.job.run;
 
 import io.sparsefill.job.InputFormat;
 import io.sparsefill.job.InputOptions;
+import io.sparsefill.job.OnTooLong;
 import io.sparsefill.job.output.KvCompression;
 import io.sparsefill.kernels.KvDtype;
 import io.sparsefill.udf.Emit;
 import io.sparsefill.udf.text.BosPolicy;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 
 /**
@@ -38,9 +41,9 @@ public record RunOptions(
    *
    * @param bos whether a begin-of-text token is put in front
    * @param maxTokens longest document, 0 for the model's own bound
-   * @param onTooLong fail, truncate or skip
+   * @param onTooLong what becomes of a longer one
    */
-  public record Tokens(BosPolicy bos, int maxTokens, String onTooLong) {}
+  public record Tokens(BosPolicy bos, int maxTokens, OnTooLong onTooLong) {}
 
   /**
    * How tokens are pre-filled.
@@ -102,7 +105,9 @@ public record RunOptions(
             values.read(RunOption.BOS, BosPolicy::of),
             values.integer(RunOption.MAX_TOKENS, 0),
             values.choice(
-                RunOption.ON_TOO_LONG, List.of("fail", "truncate", "skip"), word -> word)),
+                RunOption.ON_TOO_LONG,
+                Arrays.stream(OnTooLong.values()).map(OnTooLong::label).toList(),
+                word -> OnTooLong.valueOf(word.toUpperCase(Locale.ROOT)))),
         new Compute(
             values.required(RunOption.ATTENTION),
             values.text(RunOption.PATTERNS),

@@ -1,0 +1,345 @@
+package io.sparsefill.job.run;
+
+import io.sparsefill.job.CostModel;
+import io.sparsefill.job.Document;
+import io.sparsefill.job.DocumentRow;
+import io.sparsefill.job.DocumentSummary;
+import io.sparsefill.job.Documents;
+import io.sparsefill.job.PackedDocuments;
+import io.sparsefill.job.Packing;
+import io.sparsefill.job.PlannedWave;
+import io.sparsefill.job.TokenizedCorpus;
+import io.sparsefill.job.TokenizedDocument;
+import io.sparsefill.job.Tokenizing;
+import io.sparsefill.job.output.OutputFolder;
+import io.sparsefill.job.output.TaskOutput;
+import io.sparsefill.udf.Emit;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.security.SecureRandom;
+import java.time.Instant;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.util.SerializableConfiguration;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A run from its options to its summary. {@link #execute} is the walk of all documents: check the model, open the
+ * output, read and tokenise what is not done, commit the rows of documents that cannot be pre-filled, then wave by wave
+ * pre-fill ({@link PrefillPartition}) and commit.
+ */
+public final class Run {
+  private static final Logger log = LoggerFactory.getLogger(Run.class);
+
+  /** One task per slot and wave, so that the model is opened once; the next wave evens out what was mispredicted. */
+  private static final int BINS_PER_SLOT = 1;
+
+  /** The rest is planned anew when waves take this many times longer or shorter than planned. */
+  private static final double REPLAN_FACTOR = 1.5;
+
+  private final SparkSession spark;
+  private final RunOptions options;
+  private final CheckedModel model;
+  private final OutputFolder output;
+  private final TokenizedCorpus corpus;
+  private final CostModel cost;
+  private final Tally tally;
+  private int commits;
+
+  private Run(
+      SparkSession spark,
+      RunOptions options,
+      CheckedModel model,
+      OutputFolder output,
+      TokenizedCorpus corpus) {
+    this.spark = spark;
+    this.options = options;
+    this.model = model;
+    this.output = output;
+    this.corpus = corpus;
+    this.cost = cost(spark, options, model);
+    this.tally = new Tally(corpus.summaries(), options.limits().maxErrorRate(), cost);
+  }
+
+  /**
+   * Runs.
+   *
+   * @param report takes a few lines for people
+   * @throws UsageException if model or input cannot be used; nothing was computed
+   * @throws io.sparsefill.job.output.OutputRefused if the output folder cannot be used; nothing was computed
+   */
+  public static RunSummary execute(SparkSession spark, RunOptions options, PrintWriter report)
+      throws IOException {
+    long started = System.nanoTime();
+    CheckedModel model = CheckedModel.open(options);
+    try (OutputFolder output =
+            OutputFolder.open(
+                spark.sparkContext().hadoopConfiguration(),
+                options.output().path(),
+                model.identity(options).fields(),
+                newRunId());
+        TokenizedCorpus corpus = readAndTokenize(spark, options, model, output.done())) {
+      Run run = new Run(spark, options, model, output, corpus);
+      run.commitWhatIsNotPrefilled();
+      run.prefillInWaves();
+      double seconds = (System.nanoTime() - started) / 1e9;
+      RunSummary summary = run.tally.summary(output.runId(), seconds, options.output().path());
+      run.tell(summary, report);
+      return summary;
+    }
+  }
+
+  /**
+   * Only plans: reads and tokenises, but neither pre-fills nor writes.
+   *
+   * @throws UsageException if model or input cannot be used
+   */
+  public static RunPlan plan(SparkSession spark, RunOptions options) throws IOException {
+    CheckedModel model = CheckedModel.open(options);
+    String output = options.output().path();
+    Set<String> done =
+        output == null
+            ? Set.of()
+            : OutputFolder.preview(
+                spark.sparkContext().hadoopConfiguration(),
+                output,
+                model.identity(options).fields());
+    try (TokenizedCorpus corpus = readAndTokenize(spark, options, model, done)) {
+      List<PlannedWave> waves =
+          Packing.waves(
+              corpus.summaries(),
+              cost(spark, options, model),
+              SessionScope.slots(spark),
+              BINS_PER_SLOT,
+              options.limits().waveSeconds());
+      return new RunPlan(
+          corpus.summaries(),
+          waves,
+          SessionScope.slots(spark),
+          kvBytes(model, options, waves),
+          logitsBytes(model, options, waves));
+    }
+  }
+
+  private static TokenizedCorpus readAndTokenize(
+      SparkSession spark, RunOptions options, CheckedModel model, Set<String> done)
+      throws IOException {
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    Broadcast<Set<String>> finished = context.broadcast(done);
+    context.setJobDescription("reading and tokenising " + options.input().input());
+    try {
+      return TokenizedCorpus.of(
+          Tokenizing.tokenize(
+              documents(spark, options),
+              model.tokenizing(options),
+              (docId, sha) -> finished.value().contains(OutputFolder.doneKey(docId, sha))));
+    } finally {
+      context.setJobDescription(null);
+    }
+  }
+
+  private static JavaRDD<Document> documents(
+      SparkSession spark, RunOptions options) {
+    try {
+      return Documents.read(spark, options.input());
+    } catch (IOException | IllegalArgumentException e) {
+      throw new UsageException(e.getMessage(), e);
+    }
+  }
+
+  /** Rows of documents that failed on the way here or were left out; first, so that too many errors cost no pre-fill. */
+  private void commitWhatIsNotPrefilled() throws IOException {
+    List<DocumentRow> rows = new ArrayList<>();
+    for (DocumentSummary document : corpus.summaries()) {
+      if (!document.isToPrefill() && !document.isDone()) {
+        rows.add(
+            new DocumentRow(
+                document.docId(),
+                document.source(),
+                document.contentSha256(),
+                0,
+                document.status(),
+                document.error(),
+                null,
+                null,
+                null,
+                null,
+                output.fingerprint(),
+                output.runId()));
+      }
+    }
+    if (!rows.isEmpty()) {
+      commit(List.of(TaskOutput.ofDocuments(rows)));
+    }
+  }
+
+  private void prefillInWaves() throws IOException {
+    List<DocumentSummary> left =
+        new ArrayList<>(
+            corpus.summaries().stream().filter(DocumentSummary::isToPrefill).toList());
+    if (left.isEmpty() || tally.errorRateExceeded()) {
+      return;
+    }
+    try (Progress progress = new Progress(spark.sparkContext(), Progress.terminal())) {
+      progress.expect(
+          left.size(),
+          left.stream().mapToLong(DocumentSummary::tokenCount).sum(),
+          left.stream().mapToDouble(cost::seconds).sum());
+      int finished = 0;
+      while (!left.isEmpty()) {
+        double slowness = tally.slowness();
+        List<PlannedWave> plan =
+            Packing.waves(
+                left,
+                cost,
+                SessionScope.slots(spark),
+                BINS_PER_SLOT,
+                options.limits().waveSeconds() / slowness);
+        PackedDocuments packed = corpus.pack(plan);
+        for (int w = 0; w < plan.size() && !isFarFrom(slowness); w++) {
+          String name = "wave " + (finished + 1) + "/" + (finished - w + plan.size());
+          prefill(plan.get(w), packed.wave(w), name, progress);
+          left.removeAll(documentsOf(plan.get(w)));
+          finished++;
+          if (tally.errorRateExceeded()) {
+            return;
+          }
+        }
+      }
+    }
+  }
+
+  private static Set<DocumentSummary> documentsOf(PlannedWave wave) {
+    return wave.bins().stream()
+        .flatMap(bin -> bin.documents().stream())
+        .collect(Collectors.toSet());
+  }
+
+  private boolean isFarFrom(double plannedSlowness) {
+    double ratio = tally.slowness() / plannedSlowness;
+    return ratio > REPLAN_FACTOR || ratio < 1 / REPLAN_FACTOR;
+  }
+
+  /** One wave: a Spark job over its bins, then the commit. */
+  private void prefill(
+      PlannedWave wave, JavaRDD<TokenizedDocument> documents, String name, Progress progress)
+      throws IOException {
+    String description =
+        String.format(
+            Locale.ROOT, "%s: %,d documents, %,d tokens", name, wave.documents(), wave.tokens());
+    log.info("{}", description);
+    spark.sparkContext().setJobDescription(description);
+    RunOptions.Output wanted = options.output();
+    PrefillPartition prefill =
+        new PrefillPartition(
+            model.engine(options, SessionScope.taskCpus(spark)),
+            options.tokens().bos(),
+            new LogitsRows(wanted.emit(), wanted.topK(), wanted.fullLogits()),
+            output.writerOptions(commits + 1, wanted.kvCompression()),
+            new SerializableConfiguration(spark.sparkContext().hadoopConfiguration()),
+            output.fingerprint(),
+            cost,
+            progress.counters());
+    try {
+      commit(documents.mapPartitions(prefill).collect());
+    } finally {
+      spark.sparkContext().setJobDescription(null);
+    }
+    log.info("{} is committed", name);
+  }
+
+  private void commit(List<TaskOutput> outputs) throws IOException {
+    output.commitWave(++commits, outputs);
+    outputs.forEach(task -> tally.add(task.documents()));
+  }
+
+  private void tell(RunSummary summary, PrintWriter report) {
+    long touched = summary.ok() + summary.failed() + summary.skipped();
+    if (touched == 0) {
+      report.printf(
+          Locale.ROOT,
+          "Nothing to do: the input has %,d documents, all of them finished before.%n",
+          summary.doneBefore());
+      return;
+    }
+    report.printf(
+        Locale.ROOT,
+        "%,d documents pre-filled, %,d failed, %,d skipped, %,d finished before; %,d tokens in"
+            + " %.1f s (%,.0f tokens/s).%n",
+        summary.ok(),
+        summary.failed(),
+        summary.skipped(),
+        summary.doneBefore(),
+        summary.tokens(),
+        summary.seconds(),
+        summary.tokensPerSecond());
+    tally.errors().forEach(error -> report.println("  failed: " + error));
+    if (summary.failed() > tally.errors().size()) {
+      report.println("  failed: ... see the documents table for all");
+    }
+    if (summary.errorRateExceeded()) {
+      report.printf(
+          Locale.ROOT,
+          "Ended: %.1f %% of the documents failed, more than --max-error-rate %s; %,d documents were"
+              + " not tried. What is committed stays.%n",
+          100 * summary.errorRate(),
+          options.limits().maxErrorRate(),
+          summary.left());
+    }
+  }
+
+  private static CostModel cost(SparkSession spark, RunOptions options, CheckedModel model) {
+    return CostEstimate.of(
+        model.config(), options.compute().attention(), SessionScope.taskCpus(spark));
+  }
+
+  private static long kvBytes(CheckedModel model, RunOptions options, List<PlannedWave> waves) {
+    if (!options.output().emit().contains(Emit.KV)) {
+      return 0;
+    }
+    long perToken =
+        2L
+            * model.config().layers()
+            * model.config().kvHeads()
+            * model.config().headDim()
+            * options.output().kvDtype().bytes();
+    return perToken * waves.stream().mapToLong(PlannedWave::tokens).sum();
+  }
+
+  private static long logitsBytes(
+      CheckedModel model, RunOptions options, List<PlannedWave> waves) {
+    if (!options.output().emit().contains(Emit.LOGITS) || !options.output().fullLogits()) {
+      return 0;
+    }
+    long rows =
+        waves.stream()
+            .flatMap(wave -> wave.bins().stream())
+            .flatMap(bin -> bin.documents().stream())
+            .mapToLong(
+                document -> Math.min(document.tokenCount(), options.output().lastPositions()))
+            .sum();
+    return rows * model.config().vocab() * Float.BYTES;
+  }
+
+  /** Time and a random part: unique among runs, and in order when sorted. */
+  private static String newRunId() {
+    byte[] random = new byte[3];
+    new SecureRandom().nextBytes(random);
+    return DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmss'Z'", Locale.ROOT)
+            .withZone(ZoneOffset.UTC)
+            .format(Instant.now())
+        + "-"
+        + HexFormat.of().formatHex(random);
+  }
+}
