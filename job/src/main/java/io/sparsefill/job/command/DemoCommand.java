@@ -75,8 +75,9 @@ final class DemoCommand implements Callable<Integer> {
     List<DemoAnswer> answers;
     try (TextTokenizer tokenizer =
         TextTokenizer.open(Path.of(wanted.get(RunOption.MODEL)), BosPolicy.AUTO)) {
+      int special = tokenizer.encode("").length;
       List<Generated> documents =
-          DemoDocuments.generate(SEED, text -> tokenizer.encode(text).length);
+          DemoDocuments.generate(SEED, text -> tokenizer.encode(text).length - special);
       Path input = work.resolve("documents.jsonl");
       write(documents, input);
       wanted.put(RunOption.INPUT, input.toString());
@@ -89,7 +90,7 @@ final class DemoCommand implements Callable<Integer> {
     RunOptions options = RunOptions.of(OptionValues.resolve(wanted, Map.of()));
 
     try (SessionScope session = SessionScope.open("sparsefill demo", options.master())) {
-      out.println("Pre-filling 8 generated documents with " + options.model());
+      out.println("Pre-filling generated documents that hide needles, with " + options.model());
       out.flush();
       RunSummary summary = Run.execute(session.spark(), options, out);
       DemoReport report = DemoReport.read(session.spark(), options.output().path(), answers);

@@ -1,6 +1,6 @@
 package io.sparsefill.job.command;
 
-import io.sparsefill.job.output.OutputConflict;
+import io.sparsefill.job.output.OutputRefused;
 import io.sparsefill.job.run.UsageException;
 import java.io.PrintWriter;
 import java.util.List;
@@ -79,7 +79,7 @@ public final class SparsefillCommand implements Callable<Integer> {
 
   private static int failed(Exception e, CommandLine line) {
     String name = line.getCommandSpec().qualifiedName();
-    if (e instanceof UsageException || e instanceof OutputConflict) {
+    if (e instanceof UsageException || e instanceof OutputRefused) {
       log.debug("{}: usage", name, e);
       line.getErr().println("sparsefill: " + e.getMessage());
       line.getErr().flush();

@@ -83,6 +83,7 @@ public record CheckedModel(
         patternsJson,
         options.output().emit(),
         options.output().lastPositions(),
+        options.compute().ropeFrequencies(),
         options.output().kvDtype(),
         options.output().blockTokens(),
         threads);
@@ -115,6 +116,7 @@ public record CheckedModel(
     fields.put("rope_scaling", config.rope().scaling().toString());
     fields.put("rope_pairing", config.rope().pairing());
     fields.put("rotary_dim", Integer.toString(config.rope().rotaryDim()));
+    fields.put("rope_frequencies", options.compute().ropeFrequencies().label());
     fields.put("bos", bos);
     fields.put("attention", attention.name());
     fields.put("attention_digest", attention.digest());

@@ -61,8 +61,12 @@ public final class OptionValues {
     return value == null || value.text().isEmpty() ? null : value.text();
   }
 
-  /** The value of an option that must be given. */
-  String required(RunOption option) {
+  /**
+   * The value of an option that must be given.
+   *
+   * @throws UsageException if it is not
+   */
+  public String required(RunOption option) {
     String text = text(option);
     if (text == null) {
       throw new UsageException(

@@ -29,6 +29,11 @@ public enum RunOption {
   PATTERNS("FILE", null, "MInference pattern file (JSON) with a pattern for every head"),
   BACKEND("NAME", "auto", "auto, cpu or cuda"),
   WEIGHTS("MODE", "resident", "resident, or stream: layer by layer from the checkpoint"),
+  ROPE_FREQUENCIES(
+      "TYPE",
+      "fp32",
+      "precision of the rotary frequencies: fp32, as serving engines and from_pretrained keep them, or bf16, as"
+          + " in a model that was cast as a whole"),
   KV_DTYPE("TYPE", "bf16", "element type of stored keys and values: bf16 or fp16"),
   BLOCK_TOKENS("N", "256", "tokens in one row of the kv table"),
   KV_COMPRESSION("CODEC", "zstd", "compression of the kv table: zstd or uncompressed"),

@@ -3,9 +3,11 @@ package io.sparsefill.job.run;
 import io.sparsefill.job.InputFormat;
 import io.sparsefill.job.InputOptions;
 import io.sparsefill.job.OnTooLong;
+import io.sparsefill.job.output.Identity;
 import io.sparsefill.job.output.KvCompression;
 import io.sparsefill.kernels.KvDtype;
 import io.sparsefill.udf.Emit;
+import io.sparsefill.udf.model.RopeFrequencies;
 import io.sparsefill.udf.text.BosPolicy;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -52,8 +54,14 @@ public record RunOptions(
    * @param patterns MInference pattern file, or null
    * @param backend auto, cpu or cuda
    * @param weights resident or stream
+   * @param ropeFrequencies precision of the rotary frequencies
    */
-  public record Compute(String attention, String patterns, String backend, String weights) {}
+  public record Compute(
+      String attention,
+      String patterns,
+      String backend,
+      String weights,
+      RopeFrequencies ropeFrequencies) {}
 
   /**
    * What is written.
@@ -108,11 +116,10 @@ public record RunOptions(
                 RunOption.ON_TOO_LONG,
                 Arrays.stream(OnTooLong.values()).map(OnTooLong::label).toList(),
                 word -> OnTooLong.valueOf(word.toUpperCase(Locale.ROOT)))),
-        new Compute(
+        compute(
             values.required(RunOption.ATTENTION),
-            values.text(RunOption.PATTERNS),
-            values.choice(RunOption.BACKEND, List.of("auto", "cpu", "cuda"), word -> word),
-            values.choice(RunOption.WEIGHTS, List.of("resident", "stream"), word -> word)),
+            values.read(RunOption.ROPE_FREQUENCIES, RopeFrequencies::of),
+            values),
         output(values, dryRun),
         new Limits(
             values.number(RunOption.WAVE_SECONDS, 0.001, 1e9),
@@ -120,6 +127,40 @@ public record RunOptions(
             values.isOn(RunOption.STRICT)),
         dryRun,
         values.text(RunOption.MASTER));
+  }
+
+  /** The options that a stored run had, as far as they decide its numbers; the rest is {@code values}'. */
+  static RunOptions ofStored(Identity stored, OptionValues values) {
+    return new RunOptions(
+        values.required(RunOption.MODEL),
+        null,
+        new Tokens(BosPolicy.AUTO, 0, OnTooLong.FAIL),
+        compute(
+            stored.fields().get("attention"),
+            RopeFrequencies.of(stored.fields().get("rope_frequencies")),
+            values),
+        new Output(
+            null,
+            stored.emit(),
+            stored.lastPositions(),
+            1,
+            false,
+            stored.kvDtype(),
+            stored.blockTokens(),
+            KvCompression.ZSTD),
+        null,
+        true,
+        values.text(RunOption.MASTER));
+  }
+
+  private static Compute compute(
+      String attention, RopeFrequencies frequencies, OptionValues values) {
+    return new Compute(
+        attention,
+        values.text(RunOption.PATTERNS),
+        values.choice(RunOption.BACKEND, List.of("auto", "cpu", "cuda"), word -> word),
+        values.choice(RunOption.WEIGHTS, List.of("resident", "stream"), word -> word),
+        frequencies);
   }
 
   private static InputOptions input(OptionValues values) {

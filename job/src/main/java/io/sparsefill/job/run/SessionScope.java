@@ -2,7 +2,9 @@ package io.sparsefill.job.run;
 
 import java.util.HashMap;
 import java.util.Map;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkConf;
+import org.apache.spark.deploy.SparkHadoopUtil;
 import org.apache.spark.sql.SparkSession;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -35,6 +37,14 @@ public final class SessionScope implements AutoCloseable {
       }
     }
     return all;
+  }
+
+  /** Configuration of file systems: a live session's, or one from spark-submit's {@code spark.hadoop.*}. */
+  public static Configuration hadoopConfiguration() {
+    Option<SparkSession> live = liveSession();
+    return live.isDefined()
+        ? live.get().sparkContext().hadoopConfiguration()
+        : SparkHadoopUtil.get().newConfiguration(new SparkConf());
   }
 
   /**

@@ -3,9 +3,12 @@ package io.sparsefill.job.run;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.sparsefill.job.OnTooLong;
 import io.sparsefill.job.output.KvCompression;
 import io.sparsefill.kernels.KvDtype;
 import io.sparsefill.udf.Emit;
+import io.sparsefill.udf.model.RopeFrequencies;
+import io.sparsefill.udf.text.BosPolicy;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.Map;
@@ -38,9 +41,9 @@ class RunOptionsTest {
     assertThat(options.input().textColumn()).isEqualTo("text");
     assertThat(options.input().tokensColumn()).isEqualTo("token_ids");
     assertThat(options.input().limit()).isNull();
-    assertThat(options.tokens()).isEqualTo(new RunOptions.Tokens("auto", 0, "fail"));
+    assertThat(options.tokens()).isEqualTo(new RunOptions.Tokens(BosPolicy.AUTO, 0, OnTooLong.FAIL));
     assertThat(options.compute())
-        .isEqualTo(new RunOptions.Compute("minference", null, "auto", "resident"));
+        .isEqualTo(new RunOptions.Compute("minference", null, "auto", "resident", RopeFrequencies.FP32));
     assertThat(options.output().path()).isEqualTo("o");
     assertThat(options.output().emit()).containsExactlyInAnyOrder(Emit.KV, Emit.LOGITS);
     assertThat(options.output().lastPositions()).isEqualTo(1);
@@ -95,7 +98,8 @@ class RunOptionsTest {
     "KV_DTYPE, fp8, 'bf16 and fp16'",
     "EMIT, 'kv,keys', 'kv, logits, nll, token-nll, hidden'",
     "ON_TOO_LONG, cut, 'fail, truncate, skip'",
-    "BOS, yes, 'auto, always, never'",
+    "BOS, yes, 'auto, always'",
+    "ROPE_FREQUENCIES, fp64, 'fp32 and bf16'",
     "BACKEND, gpu, 'auto, cpu, cuda'",
     "WEIGHTS, mapped, 'resident, stream'",
     "FORMAT, csv, 'auto, text, jsonl, parquet, table'",

@@ -1,0 +1,114 @@
+package io.sparsefill.job.command;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sparsefill.job.output.Identity;
+import io.sparsefill.job.output.Inspection;
+import io.sparsefill.job.output.Verification;
+import io.sparsefill.job.output.VerifyOptions;
+import io.sparsefill.job.output.VerifyReport;
+import io.sparsefill.job.run.OptionValues;
+import io.sparsefill.job.run.RunOption;
+import io.sparsefill.job.run.SessionScope;
+import io.sparsefill.job.run.StoredRun;
+import io.sparsefill.udf.Engine;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.apache.spark.sql.SparkSession;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code sparsefill verify}: reads an output folder again and says whether all is well. */
+@Command(
+    name = "verify",
+    description = {
+      "Reads all tables of --output again: counts, checksums, completeness of every document.",
+      "With --model, pre-fills a sample of documents again and compares. Exit code 3 when anything is wrong."
+    },
+    mixinStandardHelpOptions = true)
+final class VerifyCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = "--sample",
+      paramLabel = "N",
+      description = "documents to pre-fill again (default 3 with --model, else 0)")
+  private Integer sample;
+
+  @Option(names = "--seed", paramLabel = "N", description = "chooses the sample (default 1)")
+  private long seed = 1;
+
+  @Option(
+      names = "--exact",
+      description = "every KV block must have the same bytes: same device, version and threads")
+  private boolean exact;
+
+  private VerifyCommand() {}
+
+  static CommandLine line() {
+    return SharedOptions.line(
+        new VerifyCommand(),
+        List.of(
+            RunOption.OUTPUT,
+            RunOption.MODEL,
+            RunOption.PATTERNS,
+            RunOption.BACKEND,
+            RunOption.WEIGHTS,
+            RunOption.MASTER));
+  }
+
+  @Override
+  public Integer call() throws IOException {
+    OptionValues values = SharedOptions.values(spec);
+    String output = values.required(RunOption.OUTPUT);
+    boolean withModel = values.text(RunOption.MODEL) != null;
+    int documents = sample != null ? sample : withModel ? 3 : 0;
+    VerifyOptions standard = VerifyOptions.sample(documents);
+    VerifyOptions options =
+        new VerifyOptions(
+            documents, seed, exact, standard.tolerance(), standard.logTolerance(), standard.listed());
+    try (SessionScope session =
+        SessionScope.open("sparsefill verify", values.text(RunOption.MASTER))) {
+      VerifyReport report = verify(session.spark(), output, options, values);
+      PrintWriter out = spec.commandLine().getOut();
+      out.println(report.text());
+      out.println(json(report, output));
+      out.flush();
+      return report.ok() ? ExitCode.DONE : ExitCode.PROBLEMS;
+    }
+  }
+
+  private static VerifyReport verify(
+      SparkSession spark, String output, VerifyOptions options, OptionValues values)
+      throws IOException {
+    if (options.sampleDocuments() == 0) {
+      return Verification.run(spark, output, options, null);
+    }
+    Identity stored =
+        new Identity(
+            Inspection.report(spark.sparkContext().hadoopConfiguration(), output)
+                .manifest()
+                .identity());
+    // The sample is pre-filled here on the driver, one document after the other.
+    int threads = Runtime.getRuntime().availableProcessors();
+    try (Engine engine = Engine.open(StoredRun.engine(stored, values, threads))) {
+      return Verification.run(spark, output, options, engine::prefill);
+    }
+  }
+
+  private static ObjectNode json(VerifyReport report, String output) {
+    ObjectNode json = new ObjectMapper().createObjectNode();
+    json.put("ok", report.ok());
+    long problems = report.checks().stream().mapToLong(VerifyReport.Check::problems).sum();
+    json.put("checks", report.checks().size());
+    json.put("problems", problems);
+    json.put("recomputed", report.samples().size());
+    json.put("output", output);
+    return json;
+  }
+}
