@@ -3,6 +3,7 @@ package io.sparsefill.job.run;
 import io.sparsefill.job.CostModel;
 import io.sparsefill.job.DocumentRow;
 import io.sparsefill.job.DocumentStatus;
+import io.sparsefill.job.JavaBytes;
 import io.sparsefill.job.LogitsRow;
 import io.sparsefill.job.SharedTokenizer;
 import io.sparsefill.job.TokenizedDocument;
@@ -29,13 +30,13 @@ import org.slf4j.LoggerFactory;
 
 /**
  * One bin of documents through the engine into staged Parquet files: the one class that knows both Spark's partitions
- * and the device. It gives the driver one {@link TaskOutput}, or nothing for an empty partition.
+ * and the device. It gives the driver one serialised {@link TaskOutput}, or nothing for an empty partition.
  *
  * <p>A document that fails gets its error row and the next one begins; KV rows that it had written stay in the file,
  * but no reader sees them, because only a documents row with status ok or truncated makes them visible. The task fails,
  * and Spark tries it again, when the engine cannot start, when the output cannot be written, and on any {@link Error}.
  */
-final class PrefillPartition implements FlatMapFunction<Iterator<TokenizedDocument>, TaskOutput> {
+final class PrefillPartition implements FlatMapFunction<Iterator<TokenizedDocument>, byte[]> {
   private static final long serialVersionUID = 1L;
   private static final Logger log = LoggerFactory.getLogger(PrefillPartition.class);
 
@@ -80,7 +81,7 @@ final class PrefillPartition implements FlatMapFunction<Iterator<TokenizedDocume
   }
 
   @Override
-  public Iterator<TaskOutput> call(Iterator<TokenizedDocument> documents) throws Exception {
+  public Iterator<byte[]> call(Iterator<TokenizedDocument> documents) throws Exception {
     if (!documents.hasNext()) {
       return Collections.emptyIterator();
     }
@@ -97,7 +98,7 @@ final class PrefillPartition implements FlatMapFunction<Iterator<TokenizedDocume
         rows.add(prefill(document, engine, tokenizer.tokenizer(), writers, task));
         counters.add(document.tokenIds().length, cost.seconds(document.tokenIds().length));
       }
-      return List.of(writers.finish(rows)).iterator();
+      return List.of(JavaBytes.of(writers.finish(rows))).iterator();
     }
   }
 

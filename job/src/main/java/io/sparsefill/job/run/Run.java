@@ -5,6 +5,7 @@ import io.sparsefill.job.Document;
 import io.sparsefill.job.DocumentRow;
 import io.sparsefill.job.DocumentSummary;
 import io.sparsefill.job.Documents;
+import io.sparsefill.job.JavaBytes;
 import io.sparsefill.job.PackedDocuments;
 import io.sparsefill.job.Packing;
 import io.sparsefill.job.PlannedWave;
@@ -21,6 +22,7 @@ import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
@@ -136,7 +138,7 @@ public final class Run {
       SparkSession spark, RunOptions options, CheckedModel model, Set<String> done)
       throws IOException {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    Broadcast<Set<String>> finished = context.broadcast(done);
+    Broadcast<Set<String>> finished = context.broadcast(new HashSet<>(done));
     context.setJobDescription("reading and tokenising " + options.input().input());
     try {
       return TokenizedCorpus.of(
@@ -252,7 +254,10 @@ public final class Run {
             cost,
             progress.counters());
     try {
-      commit(documents.mapPartitions(prefill).collect());
+      commit(
+          documents.mapPartitions(prefill).collect().stream()
+              .map(bytes -> JavaBytes.read(bytes, TaskOutput.class))
+              .toList());
     } finally {
       spark.sparkContext().setJobDescription(null);
     }
