@@ -101,7 +101,8 @@ final class CpuEstimate {
 
   /**
    * For each query tile from {@code firstTile} on, the {@code count} causal key tiles whose mean
-   * key has the largest product with the mean query, ascending.
+   * key has the largest product with the mean query, ascending. With a sliding window the query
+   * tile's own keys are always among them: the other tiles leave the window before its last query.
    */
   int[][] blocks(int head, int firstTile, int count) {
     int d = shape.headDim();
@@ -137,6 +138,9 @@ final class CpuEstimate {
           dot += query[c] * pooledKeys[tile * d + c];
         }
         scores[tile - first] = dot;
+      }
+      if (shape.window() > 0) {
+        scores[m - first] = Float.POSITIVE_INFINITY;
       }
       int[] best = TopK.ascending(scores, count);
       for (int i = 0; i < best.length; i++) {
