@@ -13,11 +13,11 @@ import java.io.UncheckedIOException;
  * (shuffles, persisted blocks, collected results). Spark serialises that with {@code
  * spark.serializer}, which many clusters set to Kryo, and Spark's Kryo cannot handle records.
  */
-final class JavaBytes {
+public final class JavaBytes {
   private JavaBytes() {}
 
   /** Serialises an object. */
-  static byte[] of(Serializable object) {
+  public static byte[] of(Serializable object) {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try (ObjectOutputStream out = new ObjectOutputStream(bytes)) {
       out.writeObject(object);
@@ -29,7 +29,7 @@ final class JavaBytes {
   }
 
   /** The object that {@link #of} serialised. */
-  static <T extends Serializable> T read(byte[] bytes, Class<T> type) {
+  public static <T extends Serializable> T read(byte[] bytes, Class<T> type) {
     try (ObjectInputStream in = new ObjectInputStream(new ByteArrayInputStream(bytes))) {
       return type.cast(in.readObject());
     } catch (IOException e) {
