@@ -44,7 +44,8 @@ public record CostModel(double perToken, double perTokenSquared, double perDocum
             && perToken + perTokenSquared + perDocument > 0;
     if (!valid) {
       throw new IllegalArgumentException(
-          "Cannot predict with %g s/token, %g s/token^2 and %g s/document: none may be negative, and one must be above 0"
+          ("Cannot predict with %g s/token, %g s/token^2 and %g s/document: none may be "
+                  + "negative, and one must be above 0")
               .formatted(perToken, perTokenSquared, perDocument));
     }
   }

@@ -58,7 +58,7 @@ record DocumentColumns(String id, String text, String tokens) implements Seriali
   /** What to say about a value that is no token id. */
   static UnreadableDocumentException notTokenId(String column, int index, String found) {
     return new UnreadableDocumentException(
-        "token %,d of column '%s' is %s; token ids are integers from 0 to 2^31 - 1"
+        "token %d of column '%s' is %s; token ids are integers from 0 to 2^31 - 1"
             .formatted(index, column, found));
   }
 
@@ -71,7 +71,8 @@ record DocumentColumns(String id, String text, String tokens) implements Seriali
   /** What to say where neither a text nor a tokens column is. */
   UnreadableDocumentException missing(Collection<String> found) {
     return new UnreadableDocumentException(
-        "there is no column '%s' and no column '%s', but: %s; name one with --text-column or --tokens-column"
+        ("there is no column '%s' and no column '%s', but: %s; name one with "
+                + "--text-column or --tokens-column")
             .formatted(text, tokens, found.isEmpty() ? "none" : String.join(", ", found)));
   }
 }

@@ -98,7 +98,8 @@ record DocumentText(String text, String sha256) {
     int first = (bytes[from] & 0xFF) << 8 | (bytes[from + 1] & 0xFF);
     if (first == 0xFEFF || first == 0xFFFE) {
       throw new UnreadableDocumentException(
-          "it begins with the byte-order mark %02X %02X, thus is UTF-16 or UTF-32; convert it to UTF-8"
+          ("it begins with the byte-order mark %02X %02X, thus is UTF-16 or UTF-32; "
+                  + "convert it to UTF-8")
               .formatted(first >> 8, first & 0xFF));
     }
   }
@@ -115,7 +116,7 @@ record DocumentText(String text, String sha256) {
     for (int i = start; i < end; i++) {
       if (bytes[i] == 0) {
         throw new UnreadableDocumentException(
-            "byte %,d is NUL; it is not a text, or UTF-16: convert it to UTF-8"
+            "byte %d is NUL; it is not a text, or UTF-16: convert it to UTF-8"
                 .formatted(i - origin));
       }
     }
@@ -135,7 +136,7 @@ record DocumentText(String text, String sha256) {
     } while (result.isOverflow());
     if (result.isError()) {
       throw new UnreadableDocumentException(
-          "byte %,d (0x%02X) is not valid UTF-8; convert it to UTF-8"
+          "byte %d (0x%02X) is not valid UTF-8; convert it to UTF-8"
               .formatted(in.position() - origin, bytes[in.position()] & 0xFF));
     }
   }

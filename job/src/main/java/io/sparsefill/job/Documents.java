@@ -58,7 +58,8 @@ public final class Documents {
     List<InputFile> files = InputFile.list(conf, in.input());
     if (files.isEmpty()) {
       throw new FileNotFoundException(
-          "Cannot read input '%s': the folder holds no file (names that begin with '.' or '_' do not count); check --input"
+          ("Cannot read input '%s': the folder holds no file (names that begin with '.' "
+                  + "or '_' do not count); check --input")
               .formatted(in.input()));
     }
     InputFormat format =

@@ -73,7 +73,8 @@ public enum InputFormat {
       }
       if (format == null) {
         throw new IllegalArgumentException(
-            "Cannot tell the format of input '%s': the name of '%s' does not say it (known endings: %s); give --format"
+            ("Cannot tell the format of input '%s': the name of '%s' does not say it "
+                    + "(known endings: %s); give --format")
                 .formatted(
                     input,
                     file.name(),
@@ -87,7 +88,8 @@ public enum InputFormat {
               .map(e -> "%s ('%s')".formatted(e.getKey().label(), e.getValue().name()))
               .collect(Collectors.joining(", "));
       throw new IllegalArgumentException(
-          "Cannot tell the format of input '%s': it holds %s; give --format, or a folder of one format"
+          ("Cannot tell the format of input '%s': it holds %s; give --format, or a folder "
+                  + "of one format")
               .formatted(input, found.isEmpty() ? "no files" : found));
     }
     return examples.keySet().iterator().next();

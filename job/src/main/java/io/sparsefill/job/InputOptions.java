@@ -42,7 +42,8 @@ public record InputOptions(
         || idColumn.equals(tokensColumn)
         || textColumn.equals(tokensColumn)) {
       throw new IllegalArgumentException(
-          "Cannot read the input: id column '%s', text column '%s' and tokens column '%s' must differ"
+          ("Cannot read the input: id column '%s', text column '%s' and tokens column "
+                  + "'%s' must differ")
               .formatted(idColumn, textColumn, tokensColumn));
     }
     if (limit != null && limit < 1) {

@@ -81,7 +81,7 @@ final class Lines implements Closeable {
       if (line.size() > MAX_LINE_BYTES - more) {
         skipLine();
         throw new UnreadableDocumentException(
-            "the line has more than %,d bytes; split it".formatted(MAX_LINE_BYTES));
+            "the line has more than %d bytes; split it".formatted(MAX_LINE_BYTES));
       }
       line.write(buffer, from, more);
       advance(more);

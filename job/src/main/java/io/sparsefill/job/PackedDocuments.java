@@ -100,7 +100,8 @@ public final class PackedDocuments {
       boolean more = rows.hasNext();
       if (more ? found == planned : found < planned) {
         throw new IllegalStateException(
-            "Cannot pre-fill bin %d: %d documents were planned and %s found; the input has changed during the run: start it again"
+            ("Cannot pre-fill bin %d: %d documents were planned and %s found; the input "
+                    + "has changed during the run: start it again")
                 .formatted(bin, planned, more ? "more are" : found + " are"));
       }
       return more;

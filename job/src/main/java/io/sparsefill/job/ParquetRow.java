@@ -1,5 +1,6 @@
 package io.sparsefill.job;
 
+import java.nio.ByteBuffer;
 import java.util.Arrays;
 import org.apache.parquet.io.api.Binary;
 import org.apache.parquet.io.api.Converter;
@@ -84,6 +85,17 @@ final class ParquetRow extends RecordMaterializer<ParquetRow> {
     return DocumentColumns.requireId(column, idBytes);
   }
 
+  /**
+   * A copy of a value. {@link Binary#getBytes} would first allocate the length that a corrupt page
+   * claims; a buffer refuses to reach beyond the page.
+   */
+  private static byte[] bytes(Binary value) {
+    ByteBuffer buffer = value.toByteBuffer();
+    byte[] bytes = new byte[buffer.remaining()];
+    buffer.get(bytes);
+    return bytes;
+  }
+
   private void addToken(long id) {
     if (id < 0 || id > Integer.MAX_VALUE) {
       addWrongToken(Long.toString(id));
@@ -111,7 +123,7 @@ final class ParquetRow extends RecordMaterializer<ParquetRow> {
       return new PrimitiveConverter() {
         @Override
         public void addBinary(Binary value) {
-          text = value.getBytes();
+          text = bytes(value);
         }
       };
     }
@@ -229,7 +241,7 @@ final class ParquetRow extends RecordMaterializer<ParquetRow> {
 
     @Override
     public void addBinary(Binary value) {
-      idBytes = value.getBytes();
+      idBytes = bytes(value);
     }
 
     @Override

@@ -38,13 +38,13 @@ final class TextReader implements DocumentReader {
 
   private byte[] bytes() throws IOException, UnreadableDocumentException {
     if (file.length() > DocumentText.MAX_BYTES) {
-      throw tooLong("%,d bytes".formatted(file.length()));
+      throw tooLong("%d bytes".formatted(file.length()));
     }
     try (InputStream in = file.open(conf)) {
       if (file.isCompressed(conf)) {
         byte[] bytes = in.readNBytes(DocumentText.MAX_BYTES + 1);
         if (bytes.length > DocumentText.MAX_BYTES) {
-          throw tooLong("more than %,d bytes".formatted(DocumentText.MAX_BYTES));
+          throw tooLong("more than %d bytes".formatted(DocumentText.MAX_BYTES));
         }
         return bytes;
       }
@@ -52,8 +52,9 @@ final class TextReader implements DocumentReader {
       int read = in.readNBytes(bytes, 0, bytes.length);
       if (read < bytes.length || in.read() >= 0) {
         throw new UnreadableDocumentException(
-            "it had %,d bytes when the input was listed and has %s now; do not write to the input during a run"
-                .formatted(bytes.length, read < bytes.length ? "%,d".formatted(read) : "more"));
+            ("it had %d bytes when the input was listed and has %s now; do not write to "
+                    + "the input during a run")
+                .formatted(bytes.length, read < bytes.length ? "%d".formatted(read) : "more"));
       }
       return bytes;
     }
@@ -61,7 +62,7 @@ final class TextReader implements DocumentReader {
 
   private static UnreadableDocumentException tooLong(String size) {
     return new UnreadableDocumentException(
-        "it has %s, and a document may have %,d at most; split it"
+        "it has %s, and a document may have %d at most; split it"
             .formatted(size, DocumentText.MAX_BYTES));
   }
 }

@@ -100,7 +100,8 @@ public final class Tokenizing {
     }
     for (int i = 0; i < tokens.length; i++) {
       if (tokens[i] < 0 || tokens[i] >= vocabulary) {
-        return "Cannot pre-fill %s: token id %d at position %d is not in the model's vocabulary of %d; was it made for another model?"
+        return ("Cannot pre-fill %s: token id %d at position %d is not in the model's "
+                + "vocabulary of %d; was it made for another model?")
             .formatted(document.source(), tokens[i], i, vocabulary);
       }
     }

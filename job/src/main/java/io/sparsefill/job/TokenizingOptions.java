@@ -42,7 +42,8 @@ public record TokenizingOptions(
       Path model, BosPolicy bos, int maxTokens, OnTooLong onTooLong) {
     if (maxTokens < 0) {
       throw new IllegalArgumentException(
-          "Cannot tokenise with --max-tokens %d; give a positive number, or 0 for what the model is made for"
+          ("Cannot tokenise with --max-tokens %d; give a positive number, or 0 for what "
+                  + "the model is made for")
               .formatted(maxTokens));
     }
     ModelConfig config = ModelConfig.read(model);

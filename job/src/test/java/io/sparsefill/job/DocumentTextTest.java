@@ -75,7 +75,7 @@ class DocumentTextTest {
       assertThatThrownBy(() -> decode(bytes))
           .isInstanceOf(UnreadableDocumentException.class)
           .hasMessageContaining(
-              "byte %,d (%s) is not valid UTF-8; convert it".formatted(before, named));
+              "byte %d (%s) is not valid UTF-8; convert it".formatted(before, named));
     }
   }
 

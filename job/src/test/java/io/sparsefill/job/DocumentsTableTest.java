@@ -31,7 +31,8 @@ class DocumentsTableTest {
     assertThat(documents.get(1).tokenIds()).containsExactly(4, 5);
     assertThat(documents.get(2).error())
         .isEqualTo(
-            "Cannot read table documents_table_test, partition 0, row 2: column 'te`xt' is null; a string is needed");
+            "Cannot read table documents_table_test, partition 0, row 2: column 'te`xt' "
+                + "is null; a string is needed");
     assertThat(documents.get(3).error()).contains("column 'doc_id' is null");
     assertThat(documents.get(4).error()).endsWith("it is empty");
     assertThat(documents.get(5).error()).contains("token 1 of column 'token_ids' is -1");

@@ -92,7 +92,8 @@ class JsonLineTest {
         "hello                    | corrupt JSON",
         "7                        | not a JSON object",
         "{'text':'\\q'}           | corrupt JSON",
-        "{'other':'x','z':1}      | there is no column 'text' and no column 'token_ids', but: other, z",
+        "{'other':'x','z':1}      | there is no column 'text' and no column 'token_ids', "
+            + "but: other, z",
         "{}                       | but: none",
         "{'text':null}            | column 'text' is null; a string is needed",
         "{'text':12}              | column 'text' is an integer",

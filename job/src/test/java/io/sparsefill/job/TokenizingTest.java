@@ -65,7 +65,8 @@ class TokenizingTest {
     Document document = new Document("id", "file", "sha", null, ids, null);
     assertThat(tokenize(document, OnTooLong.FAIL).error())
         .isEqualTo(
-            "Cannot pre-fill file: token id 200 at position 2 is not in the model's vocabulary of 200; was it made for another model?");
+            "Cannot pre-fill file: token id 200 at position 2 is not in the model's "
+                + "vocabulary of 200; was it made for another model?");
     ids[2] = 5;
     assertThat(tokenize(document, OnTooLong.FAIL).tokenIds()).containsExactly(0, 199, 5);
   }
