@@ -34,7 +34,7 @@ public enum RunOption {
       "fp32",
       "precision of the rotary frequencies: fp32, as serving engines and from_pretrained keep them, or bf16, as"
           + " in a model that was cast as a whole"),
-  KV_DTYPE("TYPE", "bf16", "element type of stored keys and values: bf16 or fp16"),
+  KV_DTYPE("TYPE", "bf16", "element type of stored keys and values: bf16, fp16 or fp32"),
   BLOCK_TOKENS("N", "256", "tokens in one row of the kv table"),
   KV_COMPRESSION("CODEC", "zstd", "compression of the kv table: zstd or uncompressed"),
   LAST_POSITIONS("N", "1", "how many of the last positions get a row of logits"),

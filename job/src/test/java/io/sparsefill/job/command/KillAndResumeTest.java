@@ -19,7 +19,7 @@ import org.junit.jupiter.api.io.TempDir;
  * documents, and verify, which reads every checksum.
  */
 class KillAndResumeTest {
-  private static final int DOCUMENTS = 60;
+  private static final int DOCUMENTS = 24;
 
   @TempDir Path folder;
 

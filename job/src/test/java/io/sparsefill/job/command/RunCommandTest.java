@@ -234,7 +234,7 @@ class RunCommandTest {
   @Test
   void brokenSparkJobIsACrashWithItsMessage() {
     Cli.spark()
-        .sql("SELECT 'x' AS doc_id, raise_error('the source is gone') AS text")
+        .sql("SELECT 'x' AS doc_id, CAST(raise_error('the source is gone') AS STRING) AS text")
         .createOrReplaceTempView("gone");
     Cli run =
         Cli.run(

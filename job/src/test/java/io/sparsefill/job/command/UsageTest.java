@@ -63,7 +63,7 @@ class UsageTest {
 
   @Test
   void badValue() {
-    refused(Cli.runOver(input, output, "--kv-dtype", "fp8"), "--kv-dtype fp8", "bf16 and fp16");
+    refused(Cli.runOver(input, output, "--kv-dtype", "fp8"), "--kv-dtype fp8", "bf16, fp16 and fp32");
     refused(Cli.runOver(input, output, "--attention", "flash"), "'flash'", "a-shape");
     refused(Cli.runOver(input, output, "--backend", "cuda"), "cuda", "cpu");
   }

@@ -95,7 +95,7 @@ class RunOptionsTest {
 
   @ParameterizedTest
   @CsvSource({
-    "KV_DTYPE, fp8, 'bf16 and fp16'",
+    "KV_DTYPE, fp8, 'bf16, fp16 and fp32'",
     "EMIT, 'kv,keys', 'kv, logits, nll, token-nll, hidden'",
     "ON_TOO_LONG, cut, 'fail, truncate, skip'",
     "BOS, yes, 'auto, always'",
