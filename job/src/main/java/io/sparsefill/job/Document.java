@@ -3,12 +3,13 @@ package io.sparsefill.job;
 import java.io.Serializable;
 
 /**
- * One input document as it was read. Exactly one of {@code text}, {@code tokenIds} and {@code error} is not null.
+ * One input document as it was read. Exactly one of {@code text}, {@code tokenIds} and {@code
+ * error} is not null.
  *
  * @param docId unique name within a run
  * @param source where it came from: file, and line or row
- * @param contentSha256 hex SHA-256 of the text's UTF-8 bytes (without a byte-order mark), or of the token ids as
- *     little-endian int32; of the raw bytes for a document that cannot be read
+ * @param contentSha256 hex SHA-256 of the text's UTF-8 bytes (without a byte-order mark), or of the
+ *     token ids as little-endian int32; of the raw bytes for a document that cannot be read
  * @param text the text, without a byte-order mark, line ends as they are
  * @param tokenIds token ids that the input already held
  * @param error why it cannot be pre-filled

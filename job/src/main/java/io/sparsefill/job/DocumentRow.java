@@ -3,8 +3,8 @@ package io.sparsefill.job;
 import java.io.Serializable;
 
 /**
- * One row of the documents table. Nullable: error, attention, density, prefillSeconds, device (null when no pre-fill
- * ran).
+ * One row of the documents table. Nullable: error, attention, density, prefillSeconds, device (null
+ * when no pre-fill ran).
  */
 public record DocumentRow(
     String docId,

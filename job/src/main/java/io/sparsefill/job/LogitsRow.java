@@ -1,9 +1,9 @@
 package io.sparsefill.job;
 
 /**
- * One row of the logits table: one of the last positions of a document. Nullable: the top arrays (only with {@code
- * --emit logits}), logits (only with {@code --full-logits}), nll, perplexity, tokenNll and hidden (only on the last
- * position's row, when asked for).
+ * One row of the logits table: one of the last positions of a document. Nullable: the top arrays
+ * (only with {@code --emit logits}), logits (only with {@code --full-logits}), nll, perplexity,
+ * tokenNll and hidden (only on the last position's row, when asked for).
  *
  * @param position 0-based token position whose next-token distribution this is
  * @param topIds ids of the most likely next tokens, best first

@@ -5,15 +5,15 @@ import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 
 /**
- * The command line's entry: {@code sparsefill COMMAND …}, or {@code spark-submit --class io.sparsefill.job.Main}. The
- * exit codes are those of {@link io.sparsefill.job.command.ExitCode}.
+ * The command line's entry: {@code sparsefill COMMAND …}, or {@code spark-submit --class
+ * io.sparsefill.job.Main}. The exit codes are those of {@link io.sparsefill.job.command.ExitCode}.
  */
 public final class Main {
   private Main() {}
 
   /**
-   * Runs a command and ends the JVM with its code when that is not 0. On Databricks, where a job must not end the JVM,
-   * a code other than 0 is an exception instead.
+   * Runs a command and ends the JVM with its code when that is not 0. On Databricks, where a job
+   * must not end the JVM, a code other than 0 is an exception instead.
    */
   public static void main(String[] args) {
     int code = execute(args);

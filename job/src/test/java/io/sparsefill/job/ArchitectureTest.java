@@ -9,10 +9,11 @@ import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
 
-/** The arrows of the design: job to udf to kernels, and no package that depends on itself in a circle. */
-@AnalyzeClasses(
-    packages = "io.sparsefill",
-    importOptions = ImportOption.DoNotIncludeTests.class)
+/**
+ * The arrows of the design: job to udf to kernels, and no package that depends on itself in a
+ * circle.
+ */
+@AnalyzeClasses(packages = "io.sparsefill", importOptions = ImportOption.DoNotIncludeTests.class)
 class ArchitectureTest {
   @ArchTest
   static final ArchRule kernelsKnowNoOtherModule =
@@ -40,7 +41,8 @@ class ArchitectureTest {
           .should()
           .beFreeOfCycles()
           .ignoreDependency(
-              DescribedPredicate.describe("Main", origin -> origin.getName().equals(Main.class.getName())),
+              DescribedPredicate.describe(
+                  "Main", origin -> origin.getName().equals(Main.class.getName())),
               DescribedPredicate.alwaysTrue());
 
   @ArchTest

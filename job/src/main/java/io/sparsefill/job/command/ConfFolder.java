@@ -8,11 +8,14 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Finds the project's {@code conf} folder with the demo model: below {@code $SPARSEFILL_HOME} (the launcher sets it),
- * else beside the jar or in a folder above it.
+ * Finds the project's {@code conf} folder with the demo model: below {@code $SPARSEFILL_HOME} (the
+ * launcher sets it), else beside the jar or in a folder above it.
  */
 final class ConfFolder {
-  /** How far above the jar the search goes: a jar in job/target of a checkout, or in lib of an installation. */
+  /**
+   * How far above the jar the search goes: a jar in job/target of a checkout, or in lib of an
+   * installation.
+   */
   private static final int LEVELS = 4;
 
   private ConfFolder() {}
@@ -39,15 +42,17 @@ final class ConfFolder {
       }
     }
     throw new UsageException(
-        "Cannot find conf/" + wanted + ": it is in none of " + places
+        "Cannot find conf/"
+            + wanted
+            + ": it is in none of "
+            + places
             + "; set SPARSEFILL_HOME to the project's folder, or give --model");
   }
 
   /** The jar or class folder that this class comes from. */
   private static Path ownPlace() {
     try {
-      return Path.of(
-          ConfFolder.class.getProtectionDomain().getCodeSource().getLocation().toURI());
+      return Path.of(ConfFolder.class.getProtectionDomain().getCodeSource().getLocation().toURI());
     } catch (URISyntaxException e) {
       throw new IllegalStateException("Cannot tell where this program's jar is", e);
     }

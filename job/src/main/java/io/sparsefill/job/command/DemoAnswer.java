@@ -22,7 +22,8 @@ record DemoAnswer(
   /**
    * All answers of all documents.
    *
-   * @throws IllegalStateException if tokens run across the border of question and answer, which would hide a hit
+   * @throws IllegalStateException if tokens run across the border of question and answer, which
+   *     would hide a hit
    */
   static List<DemoAnswer> locate(List<Generated> documents, TextTokenizer tokenizer) {
     List<DemoAnswer> answers = new ArrayList<>();
@@ -48,13 +49,17 @@ record DemoAnswer(
     int[] prefix = tokenizer.encode(document.text().substring(0, characters));
     if (!Arrays.equals(prefix, 0, prefix.length, tokens, 0, prefix.length)) {
       throw new IllegalStateException(
-          "Cannot check the answers of demo document '" + document.id()
+          "Cannot check the answers of demo document '"
+              + document.id()
               + "': this model's tokenizer joins a question and its answer in one token");
     }
     return prefix.length;
   }
 
-  /** How many of the last positions need logits, so that every answer's tokens are predicted by a row. */
+  /**
+   * How many of the last positions need logits, so that every answer's tokens are predicted by a
+   * row.
+   */
   static int lastPositions(List<DemoAnswer> answers) {
     return answers.stream()
         .mapToInt(answer -> answer.documentTokens() - answer.firstToken() + 1)

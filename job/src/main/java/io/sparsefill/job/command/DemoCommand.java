@@ -25,8 +25,8 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
 
 /**
- * {@code sparsefill demo}: the real run, over generated documents that hide needles, with the bundled model; then what
- * the model retrieved, read back from the Parquet.
+ * {@code sparsefill demo}: the real run, over generated documents that hide needles, with the
+ * bundled model; then what the model retrieved, read back from the Parquet.
  */
 @Command(
     name = "demo",
@@ -97,8 +97,12 @@ final class DemoCommand implements Callable<Integer> {
       out.println();
       out.println(report.table());
       out.println(
-          report.hits() + " of " + answers.size() + " answers retrieved; Parquet in "
-              + options.output().path() + "/{documents,tokens,kv,logits}");
+          report.hits()
+              + " of "
+              + answers.size()
+              + " answers retrieved; Parquet in "
+              + options.output().path()
+              + "/{documents,tokens,kv,logits}");
       out.println(summary.toJson());
       out.flush();
       int code = RunCommand.exitCode(summary, options);

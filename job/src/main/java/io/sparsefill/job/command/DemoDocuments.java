@@ -12,9 +12,10 @@ import java.util.UUID;
 import java.util.function.ToIntFunction;
 
 /**
- * Documents that hide something and end with the question and its answer, on the templates that the needle models were
- * trained on. A model that found the hidden thing gives every token of the answer as the most likely next one. Made
- * from a seed; the text around the needles is from The Odd Women by George Gissing (1893, public domain).
+ * Documents that hide something and end with the question and its answer, on the templates that the
+ * needle models were trained on. A model that found the hidden thing gives every token of the
+ * answer as the most likely next one. Made from a seed; the text around the needles is from The Odd
+ * Women by George Gissing (1893, public domain).
  */
 final class DemoDocuments {
   /**
@@ -106,8 +107,12 @@ final class DemoDocuments {
       int at = i * part + random.nextInt(Math.max(1, part * 9 / 10));
       body.set(
           at,
-          body.get(at) + " One of the special magic numbers for " + keys.get(i) + " is: "
-              + numbers.get(i) + ".");
+          body.get(at)
+              + " One of the special magic numbers for "
+              + keys.get(i)
+              + " is: "
+              + numbers.get(i)
+              + ".");
     }
     StringBuilder text = new StringBuilder(NEEDLE_HEAD).append(String.join(" ", body));
     List<Answer> answers = new ArrayList<>();

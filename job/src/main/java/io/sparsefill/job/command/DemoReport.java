@@ -8,7 +8,10 @@ import java.util.Map;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 
-/** What the model retrieved, from the tables alone: the most likely token before each token of an answer. */
+/**
+ * What the model retrieved, from the tables alone: the most likely token before each token of an
+ * answer.
+ */
 final class DemoReport {
   private final List<Line> lines;
 

@@ -66,7 +66,8 @@ final class DoctorChecks {
         ? DoctorCheck.ok("vector module", module + " is loaded")
         : DoctorCheck.warning(
             "vector module",
-            module + " is not loaded, attention runs in plain loops; start Java with --add-modules="
+            module
+                + " is not loaded, attention runs in plain loops; start Java with --add-modules="
                 + module);
   }
 
@@ -86,8 +87,7 @@ final class DoctorChecks {
   }
 
   private static DoctorCheck spark(SessionScope session) {
-    JavaSparkContext spark =
-        JavaSparkContext.fromSparkContext(session.spark().sparkContext());
+    JavaSparkContext spark = JavaSparkContext.fromSparkContext(session.spark().sparkContext());
     List<Integer> numbers = IntStream.range(0, 8).boxed().toList();
     long counted = spark.parallelize(numbers, 2).count();
     String found = session.spark().version() + ", master " + spark.master();
@@ -103,7 +103,8 @@ final class DoctorChecks {
     return cpus == 1 && cores > 1
         ? DoctorCheck.warning(
             "spark.task.cpus",
-            found + "; each task holds a document's states in memory, so fewer tasks with more"
+            found
+                + "; each task holds a document's states in memory, so fewer tasks with more"
                 + " threads need less of it")
         : DoctorCheck.ok("spark.task.cpus", found);
   }
@@ -124,8 +125,15 @@ final class DoctorChecks {
       checks.add(
           DoctorCheck.ok(
               "model",
-              config.modelType() + ", " + config.layers() + " layers, " + config.heads()
-                  + " heads, vocabulary " + config.vocab() + ", up to " + config.maxPositions()
+              config.modelType()
+                  + ", "
+                  + config.layers()
+                  + " layers, "
+                  + config.heads()
+                  + " heads, vocabulary "
+                  + config.vocab()
+                  + ", up to "
+                  + config.maxPositions()
                   + " tokens"));
       checks.add(memory(folder, config));
     } catch (IllegalArgumentException | IOException | UncheckedIOException e) {

@@ -14,10 +14,14 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
 
-/** {@code sparsefill doctor}: whether this machine, and on request a model and an output folder, can be used. */
+/**
+ * {@code sparsefill doctor}: whether this machine, and on request a model and an output folder, can
+ * be used.
+ */
 @Command(
     name = "doctor",
-    description = "Checks Java, Spark, OpenBLAS, memory, and if given a model and an output folder.",
+    description =
+        "Checks Java, Spark, OpenBLAS, memory, and if given a model and an output folder.",
     mixinStandardHelpOptions = true)
 final class DoctorCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
@@ -36,8 +40,7 @@ final class DoctorCommand implements Callable<Integer> {
     try (SessionScope session =
         SessionScope.open("sparsefill doctor", values.text(RunOption.MASTER))) {
       checks =
-          DoctorChecks.all(
-              session, values.text(RunOption.MODEL), values.text(RunOption.OUTPUT));
+          DoctorChecks.all(session, values.text(RunOption.MODEL), values.text(RunOption.OUTPUT));
     }
     TextTable table = new TextTable("check", "result", "details");
     ObjectNode json = new ObjectMapper().createObjectNode();

@@ -8,12 +8,15 @@ public final class ExitCode {
   /** An unexpected end; what was committed stays. For doctor: a check failed. */
   public static final int CRASH = 1;
 
-  /** The command, its configuration, the model, the input or the output folder does not fit; nothing was computed. */
+  /**
+   * The command, its configuration, the model, the input or the output folder does not fit; nothing
+   * was computed.
+   */
   public static final int USAGE = 2;
 
   /**
-   * Finished, but: documents failed and {@code --strict} is on; verify found problems; the demo's answers were not all
-   * retrieved.
+   * Finished, but: documents failed and {@code --strict} is on; verify found problems; the demo's
+   * answers were not all retrieved.
    */
   public static final int PROBLEMS = 3;
 

@@ -19,7 +19,10 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** {@code sparsefill inspect}: what an output folder holds, or the numbers of one head of one document. */
+/**
+ * {@code sparsefill inspect}: what an output folder holds, or the numbers of one head of one
+ * document.
+ */
 @Command(
     name = "inspect",
     description = {

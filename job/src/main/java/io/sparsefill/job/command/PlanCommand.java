@@ -50,8 +50,7 @@ final class PlanCommand implements Callable<Integer> {
     Map<RunOption, String> given = new EnumMap<>(RunOption.class);
     given.putAll(SharedOptions.given(spec));
     given.put(RunOption.DRY_RUN, "true");
-    RunOptions options =
-        RunOptions.of(OptionValues.resolve(given, SessionScope.configuration()));
+    RunOptions options = RunOptions.of(OptionValues.resolve(given, SessionScope.configuration()));
     try (SessionScope session = SessionScope.open("sparsefill plan", options.master())) {
       print(Run.plan(session.spark(), options), spec.commandLine().getOut());
     }
@@ -105,8 +104,7 @@ final class PlanCommand implements Callable<Integer> {
   /** Documents to pre-fill by length, in powers of two. */
   private static TextTable lengths(List<DocumentSummary> documents) {
     TextTable table = new TextTable("tokens up to", "documents", "tokens");
-    int most =
-        documents.stream().mapToInt(DocumentSummary::tokenCount).max().orElse(0);
+    int most = documents.stream().mapToInt(DocumentSummary::tokenCount).max().orElse(0);
     long shorter = 0;
     for (long bound = 512; shorter < most; bound *= 2) {
       long from = shorter;

@@ -10,7 +10,10 @@ import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 
-/** Puts {@link RunOption}s on a subcommand, and reads what was given with the Spark configuration beneath it. */
+/**
+ * Puts {@link RunOption}s on a subcommand, and reads what was given with the Spark configuration
+ * beneath it.
+ */
 final class SharedOptions {
   private SharedOptions() {}
 

@@ -16,12 +16,13 @@ import picocli.CommandLine.Spec;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /**
- * The command {@code sparsefill} with its subcommands. An error of usage is one line on standard error and code 2; any
- * other exception is one line there, its stack trace in the log, and code 1.
+ * The command {@code sparsefill} with its subcommands. An error of usage is one line on standard
+ * error and code 2; any other exception is one line there, its stack trace in the log, and code 1.
  */
 @Command(
     name = "sparsefill",
-    description = "Pre-fills long documents through a language model with sparse attention, on Spark.",
+    description =
+        "Pre-fills long documents through a language model with sparse attention, on Spark.",
     mixinStandardHelpOptions = true,
     versionProvider = SparsefillCommand.Version.class,
     footer = {
@@ -72,7 +73,12 @@ public final class SparsefillCommand implements Callable<Integer> {
       message += near.isEmpty() ? "" : "; nearest: " + String.join(", ", near);
     }
     line.getErr()
-        .println("sparsefill: " + message + " (see " + line.getCommandSpec().qualifiedName() + " --help)");
+        .println(
+            "sparsefill: "
+                + message
+                + " (see "
+                + line.getCommandSpec().qualifiedName()
+                + " --help)");
     line.getErr().flush();
     return ExitCode.USAGE;
   }
@@ -86,7 +92,8 @@ public final class SparsefillCommand implements Callable<Integer> {
       return ExitCode.USAGE;
     }
     log.error("{} ended", name, e);
-    line.getErr().println("sparsefill: " + (e.getMessage() == null ? e.toString() : e.getMessage()));
+    line.getErr()
+        .println("sparsefill: " + (e.getMessage() == null ? e.toString() : e.getMessage()));
     line.getErr().flush();
     return ExitCode.CRASH;
   }

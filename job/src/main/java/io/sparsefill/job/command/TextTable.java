@@ -20,7 +20,10 @@ final class TextTable {
     }
     if (texts.size() != rows.get(0).size()) {
       throw new IllegalArgumentException(
-          "Cannot add a row of " + texts.size() + " cells: the table has " + rows.get(0).size()
+          "Cannot add a row of "
+              + texts.size()
+              + " cells: the table has "
+              + rows.get(0).size()
               + " columns");
     }
     rows.add(texts);
@@ -52,6 +55,8 @@ final class TextTable {
 
   private boolean isNumeric(int column) {
     return rows.size() > 1
-        && rows.stream().skip(1).allMatch(row -> row.get(column).matches("[-+0-9.,:%]+( [kMGT]?i?B| s)?|-"));
+        && rows.stream()
+            .skip(1)
+            .allMatch(row -> row.get(column).matches("[-+0-9.,:%]+( [kMGT]?i?B| s)?|-"));
   }
 }

@@ -71,7 +71,12 @@ final class VerifyCommand implements Callable<Integer> {
     VerifyOptions standard = VerifyOptions.sample(documents);
     VerifyOptions options =
         new VerifyOptions(
-            documents, seed, exact, standard.tolerance(), standard.logTolerance(), standard.listed());
+            documents,
+            seed,
+            exact,
+            standard.tolerance(),
+            standard.logTolerance(),
+            standard.listed());
     try (SessionScope session =
         SessionScope.open("sparsefill verify", values.text(RunOption.MASTER))) {
       VerifyReport report = verify(session.spark(), output, options, values);

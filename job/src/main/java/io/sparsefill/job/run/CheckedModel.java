@@ -21,8 +21,8 @@ import java.util.TreeMap;
 import java.util.stream.Collectors;
 
 /**
- * The model of a run, read far enough on the driver to know that executors can use it: configuration, names and shapes
- * of all tensors, tokenizer, attention patterns.
+ * The model of a run, read far enough on the driver to know that executors can use it:
+ * configuration, names and shapes of all tensors, tokenizer, attention patterns.
  *
  * @param folder the checkpoint
  * @param config its shape
@@ -42,7 +42,9 @@ public record CheckedModel(
     Path folder = Path.of(options.model());
     if (!Files.isDirectory(folder)) {
       throw new UsageException(
-          "Cannot read model " + folder + ": no such folder; --model is a Hugging Face model folder");
+          "Cannot read model "
+              + folder
+              + ": no such folder; --model is a Hugging Face model folder");
     }
     String patterns = patterns(options.compute().patterns());
     try {
@@ -90,7 +92,8 @@ public record CheckedModel(
   }
 
   /**
-   * All that decides the numbers of a run, for its fingerprint. Reads all weights for their checksum.
+   * All that decides the numbers of a run, for its fingerprint. Reads all weights for their
+   * checksum.
    *
    * @throws UsageException if a file of the model cannot be read
    */
@@ -128,7 +131,8 @@ public record CheckedModel(
     fields.put(Identity.LAST_POSITIONS, Integer.toString(output.lastPositions()));
     fields.put("top_k", Integer.toString(output.topK()));
     fields.put("full_logits", Boolean.toString(output.fullLogits()));
-    // A cut decides what a document's tokens are; under the other policies a document is whole or has no numbers.
+    // A cut decides what a document's tokens are; under the other policies a document is whole or
+    // has no numbers.
     boolean cuts = options.tokens().onTooLong() == OnTooLong.TRUNCATE;
     fields.put("truncated_to", cuts ? Integer.toString(maxTokens(options)) : "never");
     return new Identity(fields);

@@ -4,8 +4,8 @@ import io.sparsefill.job.CostModel;
 import io.sparsefill.udf.model.ModelConfig;
 
 /**
- * A first guess of what a document costs, from the model's shape and a nominal speed of one CPU thread. What a run
- * measures in its first waves scales it; only the shape of the curve stays.
+ * A first guess of what a document costs, from the model's shape and a nominal speed of one CPU
+ * thread. What a run measures in its first waves scales it; only the shape of the curve stays.
  */
 final class CostEstimate {
   /** Matrix products of one thread, in FLOP/s; AVX2 and AVX-512 cores reach 40 to 100 GFLOP/s. */

@@ -12,8 +12,9 @@ import java.util.Set;
 import java.util.function.IntFunction;
 
 /**
- * Makes the rows of the logits table from one pre-fill's result: log-probabilities of the most likely next tokens at
- * each of the last positions, and on the last one what belongs to the whole document.
+ * Makes the rows of the logits table from one pre-fill's result: log-probabilities of the most
+ * likely next tokens at each of the last positions, and on the last one what belongs to the whole
+ * document.
  *
  * @param emit what was asked for
  * @param topK entries per row; all of them when the vocabulary is smaller
@@ -98,7 +99,10 @@ record LogitsRows(Set<Emit> emit, int topK, boolean fullLogits) implements java.
     for (float logit : logits) {
       if (!Float.isFinite(logit)) {
         throw new IllegalStateException(
-            "Cannot take log-probabilities at position " + position + ": a logit is " + logit
+            "Cannot take log-probabilities at position "
+                + position
+                + ": a logit is "
+                + logit
                 + "; the model's weights or activations overflow");
       }
       max = Math.max(max, logit);

@@ -8,8 +8,9 @@ import java.util.Map;
 import java.util.function.Function;
 
 /**
- * The text of every option and where it was given. Precedence: command line, then Spark configuration, then default.
- * The reading methods name the option as the user gave it when a value does not fit.
+ * The text of every option and where it was given. Precedence: command line, then Spark
+ * configuration, then default. The reading methods name the option as the user gave it when a value
+ * does not fit.
  */
 public final class OptionValues {
   private record Given(String text, String origin) {}
@@ -23,8 +24,8 @@ public final class OptionValues {
    *
    * @param commandLine options given there
    * @param sparkConf the whole Spark configuration; keys of others are left alone
-   * @throws UsageException for a key that begins with {@code spark.sparsefill.} and is not one of ours, naming the
-   *     nearest known ones
+   * @throws UsageException for a key that begins with {@code spark.sparsefill.} and is not one of
+   *     ours, naming the nearest known ones
    */
   public static OptionValues resolve(
       Map<RunOption, String> commandLine, Map<String, String> sparkConf) {
@@ -44,7 +45,9 @@ public final class OptionValues {
     if (!unknown.isEmpty()) {
       unknown.sort(null);
       throw new UsageException(
-          "Cannot use configuration key " + unknown.get(0) + ": unknown; nearest known keys are "
+          "Cannot use configuration key "
+              + unknown.get(0)
+              + ": unknown; nearest known keys are "
               + String.join(", ", nearestKeys(unknown.get(0))));
     }
     commandLine.forEach((option, text) -> values.put(option, text, option.flag()));
@@ -70,7 +73,9 @@ public final class OptionValues {
     String text = text(option);
     if (text == null) {
       throw new UsageException(
-          "Cannot start: " + option.flag() + " is missing; give it or the configuration key "
+          "Cannot start: "
+              + option.flag()
+              + " is missing; give it or the configuration key "
               + option.key());
     }
     return text;

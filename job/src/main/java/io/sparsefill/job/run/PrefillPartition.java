@@ -29,12 +29,14 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One bin of documents through the engine into staged Parquet files: the one class that knows both Spark's partitions
- * and the device. It gives the driver one serialised {@link TaskOutput}, or nothing for an empty partition.
+ * One bin of documents through the engine into staged Parquet files: the one class that knows both
+ * Spark's partitions and the device. It gives the driver one serialised {@link TaskOutput}, or
+ * nothing for an empty partition.
  *
- * <p>A document that fails gets its error row and the next one begins; KV rows that it had written stay in the file,
- * but no reader sees them, because only a documents row with status ok or truncated makes them visible. The task fails,
- * and Spark tries it again, when the engine cannot start, when the output cannot be written, and on any {@link Error}.
+ * <p>A document that fails gets its error row and the next one begins; KV rows that it had written
+ * stay in the file, but no reader sees them, because only a documents row with status ok or
+ * truncated makes them visible. The task fails, and Spark tries it again, when the engine cannot
+ * start, when the output cannot be written, and on any {@link Error}.
  */
 final class PrefillPartition implements FlatMapFunction<Iterator<TokenizedDocument>, byte[]> {
   private static final long serialVersionUID = 1L;

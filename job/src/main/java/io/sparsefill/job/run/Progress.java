@@ -18,9 +18,10 @@ import scala.collection.Iterable;
 import scala.jdk.javaapi.CollectionConverters;
 
 /**
- * Shows how far a run is, on standard error: a bar on a terminal, a log line every ten seconds elsewhere. Tasks count
- * in accumulators; their values come with executor heartbeats and at a task's end, and are kept per task, so that a
- * repeated attempt counts once. What was done is told by the documents table, never by this.
+ * Shows how far a run is, on standard error: a bar on a terminal, a log line every ten seconds
+ * elsewhere. Tasks count in accumulators; their values come with executor heartbeats and at a
+ * task's end, and are kept per task, so that a repeated attempt counts once. What was done is told
+ * by the documents table, never by this.
  */
 final class Progress implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Progress.class);

@@ -5,8 +5,8 @@ import java.util.Locale;
 import java.util.Map;
 
 /**
- * How far a run is: the sum over its tasks' last reports. A failed attempt's report is withdrawn. Reports arrive on
- * Spark's listener thread while another thread renders.
+ * How far a run is: the sum over its tasks' last reports. A failed attempt's report is withdrawn.
+ * Reports arrive on Spark's listener thread while another thread renders.
  */
 final class ProgressState {
   /** What one task has finished: documents, tokens, and their predicted seconds. */
@@ -48,7 +48,10 @@ final class ProgressState {
     return new Report(documents, tokens, predicted);
   }
 
-  /** Seconds left: time so far, scaled by the predicted cost of what is left; NaN before the first document. */
+  /**
+   * Seconds left: time so far, scaled by the predicted cost of what is left; NaN before the first
+   * document.
+   */
   synchronized double secondsLeft(double elapsed) {
     double done = done().predictedSeconds();
     return done > 0 ? elapsed * Math.max(0, allPredictedSeconds - done) / done : Double.NaN;
@@ -82,8 +85,7 @@ final class ProgressState {
     }
     long whole = Math.round(seconds);
     return whole >= 3600
-        ? String.format(
-            Locale.ROOT, "%d:%02d:%02d", whole / 3600, whole / 60 % 60, whole % 60)
+        ? String.format(Locale.ROOT, "%d:%02d:%02d", whole / 3600, whole / 60 % 60, whole % 60)
         : String.format(Locale.ROOT, "%d:%02d", whole / 60, whole % 60);
   }
 }

@@ -37,14 +37,17 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A run from its options to its summary. {@link #execute} is the walk of all documents: check the model, open the
- * output, read and tokenise what is not done, commit the rows of documents that cannot be pre-filled, then wave by wave
- * pre-fill ({@link PrefillPartition}) and commit.
+ * A run from its options to its summary. {@link #execute} is the walk of all documents: check the
+ * model, open the output, read and tokenise what is not done, commit the rows of documents that
+ * cannot be pre-filled, then wave by wave pre-fill ({@link PrefillPartition}) and commit.
  */
 public final class Run {
   private static final Logger log = LoggerFactory.getLogger(Run.class);
 
-  /** One task per slot and wave, so that the model is opened once; the next wave evens out what was mispredicted. */
+  /**
+   * One task per slot and wave, so that the model is opened once; the next wave evens out what was
+   * mispredicted.
+   */
   private static final int BINS_PER_SLOT = 1;
 
   /** The rest is planned anew when waves take this many times longer or shorter than planned. */
@@ -79,7 +82,8 @@ public final class Run {
    *
    * @param report takes a few lines for people
    * @throws UsageException if model or input cannot be used; nothing was computed
-   * @throws io.sparsefill.job.output.OutputRefused if the output folder cannot be used; nothing was computed
+   * @throws io.sparsefill.job.output.OutputRefused if the output folder cannot be used; nothing was
+   *     computed
    */
   public static RunSummary execute(SparkSession spark, RunOptions options, PrintWriter report)
       throws IOException {
@@ -151,8 +155,7 @@ public final class Run {
     }
   }
 
-  private static JavaRDD<Document> documents(
-      SparkSession spark, RunOptions options) {
+  private static JavaRDD<Document> documents(SparkSession spark, RunOptions options) {
     try {
       return Documents.read(spark, options.input());
     } catch (IOException | IllegalArgumentException e) {
@@ -160,7 +163,10 @@ public final class Run {
     }
   }
 
-  /** Rows of documents that failed on the way here or were left out; first, so that too many errors cost no pre-fill. */
+  /**
+   * Rows of documents that failed on the way here or were left out; first, so that too many errors
+   * cost no pre-fill.
+   */
   private void commitWhatIsNotPrefilled() throws IOException {
     List<DocumentRow> rows = new ArrayList<>();
     for (DocumentSummary document : corpus.summaries()) {
@@ -188,8 +194,7 @@ public final class Run {
 
   private void prefillInWaves() throws IOException {
     List<DocumentSummary> left =
-        new ArrayList<>(
-            corpus.summaries().stream().filter(DocumentSummary::isToPrefill).toList());
+        new ArrayList<>(corpus.summaries().stream().filter(DocumentSummary::isToPrefill).toList());
     if (left.isEmpty() || tally.errorRateExceeded()) {
       return;
     }
@@ -322,8 +327,7 @@ public final class Run {
     return perToken * waves.stream().mapToLong(PlannedWave::tokens).sum();
   }
 
-  private static long logitsBytes(
-      CheckedModel model, RunOptions options, List<PlannedWave> waves) {
+  private static long logitsBytes(CheckedModel model, RunOptions options, List<PlannedWave> waves) {
     if (!options.output().emit().contains(Emit.LOGITS) || !options.output().fullLogits()) {
       return 0;
     }

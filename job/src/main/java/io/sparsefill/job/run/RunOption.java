@@ -4,9 +4,9 @@ import java.util.Locale;
 import java.util.Optional;
 
 /**
- * Every option of a run: the one definition from which the command line, the Spark configuration keys and README's
- * table are made. The constant's name in kebab case is the option's ({@code MAX_TOKENS}: {@code --max-tokens} and
- * {@code spark.sparsefill.max-tokens}).
+ * Every option of a run: the one definition from which the command line, the Spark configuration
+ * keys and README's table are made. The constant's name in kebab case is the option's ({@code
+ * MAX_TOKENS}: {@code --max-tokens} and {@code spark.sparsefill.max-tokens}).
  */
 public enum RunOption {
   MODEL(
@@ -16,7 +16,8 @@ public enum RunOption {
           + " executor"),
   INPUT("PATH", null, "file or folder of documents, or a table's name with --format table"),
   FORMAT("FORMAT", "auto", "text, jsonl, parquet or table; auto decides by the files' names"),
-  ID_COLUMN("NAME", "doc_id", "column of the document's name; made from file and position if absent"),
+  ID_COLUMN(
+      "NAME", "doc_id", "column of the document's name; made from file and position if absent"),
   TEXT_COLUMN("NAME", "text", "column of the text"),
   TOKENS_COLUMN("NAME", "token_ids", "column of given token ids (array of int), used as they are"),
   LIMIT("N", null, "take only the first N documents of the input"),
@@ -41,13 +42,20 @@ public enum RunOption {
   TOP_K("K", "20", "how many of the most likely next tokens a row of logits names"),
   FULL_LOGITS("", "false", "store the whole row of logits too (fp32)"),
   MAX_TOKENS("N", "0", "longest document in tokens; 0 is the model's max_position_embeddings"),
-  ON_TOO_LONG("POLICY", "fail", "a longer document is an error row (fail), cut (truncate) or left out (skip)"),
+  ON_TOO_LONG(
+      "POLICY",
+      "fail",
+      "a longer document is an error row (fail), cut (truncate) or left out (skip)"),
   BOS("POLICY", "auto", "begin-of-text token: auto (as the model's files say), always or never"),
   WAVE_SECONDS("N", "300", "predicted seconds of one wave; finished waves survive a crash"),
-  MAX_ERROR_RATE("RATE", "0.05", "share of failed documents (0 to 1) above which the run ends with exit code 4"),
+  MAX_ERROR_RATE(
+      "RATE",
+      "0.05",
+      "share of failed documents (0 to 1) above which the run ends with exit code 4"),
   STRICT("", "false", "exit code 3 when any document failed"),
   DRY_RUN("", "false", "only say what would be done, as plan does"),
-  MASTER("URL", null, "Spark master of an embedded session; local[*] if none; not with spark-submit");
+  MASTER(
+      "URL", null, "Spark master of an embedded session; local[*] if none; not with spark-submit");
 
   /** What every configuration key begins with. */
   public static final String KEY_PREFIX = "spark.sparsefill.";

@@ -102,7 +102,8 @@ public record RunOptions(
   /**
    * Reads all options of a run or a plan.
    *
-   * @throws UsageException for a missing option or a value that is not accepted, naming it as it was given
+   * @throws UsageException for a missing option or a value that is not accepted, naming it as it
+   *     was given
    */
   public static RunOptions of(OptionValues values) {
     boolean dryRun = values.isOn(RunOption.DRY_RUN);
@@ -129,7 +130,10 @@ public record RunOptions(
         values.text(RunOption.MASTER));
   }
 
-  /** The options that a stored run had, as far as they decide its numbers; the rest is {@code values}'. */
+  /**
+   * The options that a stored run had, as far as they decide its numbers; the rest is {@code
+   * values}'.
+   */
   static RunOptions ofStored(Identity stored, OptionValues values) {
     return new RunOptions(
         values.required(RunOption.MODEL),

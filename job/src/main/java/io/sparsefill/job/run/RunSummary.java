@@ -29,7 +29,9 @@ public record RunSummary(
     String output,
     boolean errorRateExceeded) {
 
-  /** Failed documents over all documents of the input, finished ones included; 0 for an empty input. */
+  /**
+   * Failed documents over all documents of the input, finished ones included; 0 for an empty input.
+   */
   public double errorRate() {
     long all = ok + failed + skipped + doneBefore + left;
     return all == 0 ? 0 : (double) failed / all;

@@ -11,8 +11,9 @@ import org.slf4j.LoggerFactory;
 import scala.Option;
 
 /**
- * The Spark session of one command: the one that is there already (notebooks, Databricks), the one that spark-submit
- * configured, or an embedded one. Closing it stops only a session that was made here.
+ * The Spark session of one command: the one that is there already (notebooks, Databricks), the one
+ * that spark-submit configured, or an embedded one. Closing it stops only a session that was made
+ * here.
  */
 public final class SessionScope implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(SessionScope.class);
@@ -25,7 +26,10 @@ public final class SessionScope implements AutoCloseable {
     this.ours = ours;
   }
 
-  /** The whole Spark configuration as it stands before a command: a live session's, or spark-submit's. */
+  /**
+   * The whole Spark configuration as it stands before a command: a live session's, or
+   * spark-submit's.
+   */
   public static Map<String, String> configuration() {
     Map<String, String> all = new HashMap<>();
     Option<SparkSession> live = liveSession();
@@ -39,7 +43,10 @@ public final class SessionScope implements AutoCloseable {
     return all;
   }
 
-  /** Configuration of file systems: a live session's, or one from spark-submit's {@code spark.hadoop.*}. */
+  /**
+   * Configuration of file systems: a live session's, or one from spark-submit's {@code
+   * spark.hadoop.*}.
+   */
   public static Configuration hadoopConfiguration() {
     Option<SparkSession> live = liveSession();
     return live.isDefined()
@@ -61,7 +68,10 @@ public final class SessionScope implements AutoCloseable {
         live.isDefined() ? live.get().sparkContext().master() : conf.get("spark.master", null);
     if (master != null && fixed != null && !master.equals(fixed)) {
       throw new UsageException(
-          "Cannot use --master " + master + ": spark.master is " + fixed
+          "Cannot use --master "
+              + master
+              + ": spark.master is "
+              + fixed
               + " already; --master is for embedded Spark only, leave it out here");
     }
     if (live.isDefined()) {
@@ -78,8 +88,8 @@ public final class SessionScope implements AutoCloseable {
   }
 
   /**
-   * What an embedded session is set to unless its key is given. One task takes all cores: a pre-fill spreads over them,
-   * and only one document's hidden states are in memory at a time.
+   * What an embedded session is set to unless its key is given. One task takes all cores: a
+   * pre-fill spreads over them, and only one document's hidden states are in memory at a time.
    */
   private static Map<String, String> embedded(SparkConf conf, String master) {
     Map<String, String> wanted = new HashMap<>();

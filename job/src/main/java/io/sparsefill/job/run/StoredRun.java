@@ -30,10 +30,20 @@ public final class StoredRun {
         }) {
       if (!Objects.equals(fields.get(name), now.get(name))) {
         String which =
-            name.equals("attention_digest") ? "give its pattern file as --patterns" : "give its model";
+            name.equals("attention_digest")
+                ? "give its pattern file as --patterns"
+                : "give its model";
         throw new UsageException(
-            "Cannot pre-fill again with model " + model.folder() + ": " + name + " is "
-                + now.get(name) + ", the stored run has " + fields.get(name) + "; " + which);
+            "Cannot pre-fill again with model "
+                + model.folder()
+                + ": "
+                + name
+                + " is "
+                + now.get(name)
+                + ", the stored run has "
+                + fields.get(name)
+                + "; "
+                + which);
       }
     }
     return model.engine(options, threads);

@@ -58,8 +58,9 @@ final class Tally {
   }
 
   /**
-   * Whether more documents failed than are allowed. All documents of the input count, those finished by earlier runs
-   * too, so that repeating a command does not change the verdict on its last few failures.
+   * Whether more documents failed than are allowed. All documents of the input count, those
+   * finished by earlier runs too, so that repeating a command does not change the verdict on its
+   * last few failures.
    */
   boolean errorRateExceeded() {
     return failed > maxErrorRate * all;
@@ -78,15 +79,6 @@ final class Tally {
   RunSummary summary(String runId, double seconds, String output) {
     long left = all - doneBefore - ok - failed - skipped;
     return new RunSummary(
-        runId,
-        ok,
-        failed,
-        skipped,
-        doneBefore,
-        left,
-        tokens,
-        seconds,
-        output,
-        errorRateExceeded());
+        runId, ok, failed, skipped, doneBefore, left, tokens, seconds, output, errorRateExceeded());
   }
 }

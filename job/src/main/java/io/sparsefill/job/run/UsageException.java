@@ -1,8 +1,9 @@
 package io.sparsefill.job.run;
 
 /**
- * A command cannot start as it was given: an option, a configuration key, the model folder, the input or the output
- * folder does not fit. Nothing was computed. The message stands alone, on one line; exit code 2.
+ * A command cannot start as it was given: an option, a configuration key, the model folder, the
+ * input or the output folder does not fit. Nothing was computed. The message stands alone, on one
+ * line; exit code 2.
  */
 public final class UsageException extends RuntimeException {
   private static final long serialVersionUID = 1L;

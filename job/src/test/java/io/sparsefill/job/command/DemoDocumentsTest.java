@@ -7,7 +7,10 @@ import io.sparsefill.job.command.DemoDocuments.Generated;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** The demo's documents, with a token counter of one token per four characters; the oracle is a search in the text. */
+/**
+ * The demo's documents, with a token counter of one token per four characters; the oracle is a
+ * search in the text.
+ */
 class DemoDocumentsTest {
   private static final List<Generated> DOCUMENTS =
       DemoDocuments.generate(7, text -> text.length() / 4);

@@ -3,7 +3,6 @@ package io.sparsefill.job.command;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.BufferedReader;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
@@ -15,8 +14,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * A run in a process of its own, killed after its first wave and started again by the same command. Oracles: the list of
- * documents, and verify, which reads every checksum.
+ * A run in a process of its own, killed after its first wave and started again by the same command.
+ * Oracles: the list of documents, and verify, which reads every checksum.
  */
 class KillAndResumeTest {
   private static final int DOCUMENTS = 24;
@@ -56,8 +55,7 @@ class KillAndResumeTest {
         .extracting(row -> row.getString(0))
         .containsExactlyInAnyOrderElementsOf(
             IntStream.range(0, DOCUMENTS).mapToObj(i -> "d" + i).toList());
-    Cli verify =
-        Cli.run("verify", "--output", output, "--model", Cli.MODEL).expect(ExitCode.DONE);
+    Cli verify = Cli.run("verify", "--output", output, "--model", Cli.MODEL).expect(ExitCode.DONE);
     assertThat(verify.out()).contains("All is well");
   }
 

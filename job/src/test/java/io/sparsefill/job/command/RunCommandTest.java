@@ -14,7 +14,10 @@ import org.apache.spark.sql.Row;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Whole runs with the bundled model over short documents; oracles: Spark's own reader, the tokenizer, verify. */
+/**
+ * Whole runs with the bundled model over short documents; oracles: Spark's own reader, the
+ * tokenizer, verify.
+ */
 class RunCommandTest {
   @TempDir Path folder;
 
@@ -25,16 +28,29 @@ class RunCommandTest {
 
     Cli run =
         Cli.runOver(
-                input, output, "--emit", "kv,logits,nll,token-nll,hidden", "--last-positions", 2,
-                "--top-k", 3, "--full-logits", "--block-tokens", 64, "--wave-seconds", 0.05)
+                input,
+                output,
+                "--emit",
+                "kv,logits,nll,token-nll,hidden",
+                "--last-positions",
+                2,
+                "--top-k",
+                3,
+                "--full-logits",
+                "--block-tokens",
+                64,
+                "--wave-seconds",
+                0.05)
             .expect(ExitCode.DONE);
 
     List<Row> documents = Cli.rows(output, "documents", "doc_id, token_count", "status = 'ok'");
-    assertThat(documents).extracting(row -> row.getString(0)).containsExactlyInAnyOrder(
-        "d0", "d1", "d2", "d3", "d4", "d5");
+    assertThat(documents)
+        .extracting(row -> row.getString(0))
+        .containsExactlyInAnyOrder("d0", "d1", "d2", "d3", "d4", "d5");
     long tokens = documents.stream().mapToLong(row -> row.getInt(1)).sum();
     JsonNode json = run.json();
-    assertThat(json.path("documents").toString()).isEqualTo("{\"ok\":6,\"failed\":0,\"skipped\":0}");
+    assertThat(json.path("documents").toString())
+        .isEqualTo("{\"ok\":6,\"failed\":0,\"skipped\":0}");
     assertThat(json.path("tokens").asLong()).isEqualTo(tokens);
     assertThat(json.path("output").asText()).isEqualTo(output.toString());
     assertThat(json.path("run_id").asText()).isNotEmpty();
@@ -66,7 +82,18 @@ class RunCommandTest {
     assertThat(inspect.json().path("tokens").asLong()).isEqualTo(tokens);
     assertThat(inspect.json().path("documents").path("ok").asInt()).isEqualTo(6);
     Cli head =
-        Cli.run("inspect", "--output", output, "--doc", "d1", "--layer", 3, "--head", 1, "--count", 2)
+        Cli.run(
+                "inspect",
+                "--output",
+                output,
+                "--doc",
+                "d1",
+                "--layer",
+                3,
+                "--head",
+                1,
+                "--count",
+                2)
             .expect(ExitCode.DONE);
     assertThat(head.json().path("doc_id").asText()).isEqualTo("d1");
   }
@@ -238,7 +265,14 @@ class RunCommandTest {
         .createOrReplaceTempView("gone");
     Cli run =
         Cli.run(
-                "run", "--model", Cli.MODEL, "--input", "gone", "--format", "table", "--output",
+                "run",
+                "--model",
+                Cli.MODEL,
+                "--input",
+                "gone",
+                "--format",
+                "table",
+                "--output",
                 folder.resolve("out"))
             .expect(ExitCode.CRASH);
     assertThat(run.out()).isEmpty();

@@ -9,7 +9,10 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Errors of usage: exit code 2, one line on standard error that says what is wrong, nothing written. */
+/**
+ * Errors of usage: exit code 2, one line on standard error that says what is wrong, nothing
+ * written.
+ */
 class UsageTest {
   @TempDir Path folder;
   private Path input;
@@ -63,7 +66,8 @@ class UsageTest {
 
   @Test
   void badValue() {
-    refused(Cli.runOver(input, output, "--kv-dtype", "fp8"), "--kv-dtype fp8", "bf16, fp16 and fp32");
+    refused(
+        Cli.runOver(input, output, "--kv-dtype", "fp8"), "--kv-dtype fp8", "bf16, fp16 and fp32");
     refused(Cli.runOver(input, output, "--attention", "flash"), "'flash'", "a-shape");
     refused(Cli.runOver(input, output, "--backend", "cuda"), "cuda", "cpu");
   }

@@ -19,7 +19,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Rows of the logits table from made-up results; oracles: a full sort, and the definition of softmax in double. */
+/**
+ * Rows of the logits table from made-up results; oracles: a full sort, and the definition of
+ * softmax in double.
+ */
 class LogitsRowsTest {
   private static PrefillResult result(int tokens, float[][] logits, float[] nll, float[] hidden) {
     return new PrefillResult(tokens, logits, nll, hidden, "dense", 1, 0, 0, "test");

@@ -10,7 +10,8 @@ final class OptionsTable {
   /** The lines between the markers, without them. */
   static String markdown() {
     StringBuilder table =
-        new StringBuilder("| option | Spark configuration key | default | meaning |\n| --- | --- | --- | --- |\n");
+        new StringBuilder(
+            "| option | Spark configuration key | default | meaning |\n| --- | --- | --- | --- |\n");
     for (RunOption option : RunOption.values()) {
       String flag = option.flag() + (option.isSwitch() ? "" : " " + option.valueName());
       String standard = option.defaultValue().map(text -> "`" + text + "`").orElse("");
@@ -30,7 +31,10 @@ final class OptionsTable {
     int end = readme.indexOf(END);
     if (begin < 0 || end < begin || readme.indexOf(BEGIN, begin + 1) >= 0) {
       throw new IllegalArgumentException(
-          "Cannot find the options table in README.md: it needs " + BEGIN + " and then " + END
+          "Cannot find the options table in README.md: it needs "
+              + BEGIN
+              + " and then "
+              + END
               + ", once each");
     }
     return readme.substring(0, begin) + BEGIN + "\n" + markdown() + readme.substring(end);

@@ -8,8 +8,9 @@ import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 
 /**
- * README's table of options is what {@link RunOption} says. To bring it up to date: {@code mvn -pl job -am test
- * -Dtest=OptionsTableTest -Dsurefire.failIfNoSpecifiedTests=false -Dsparsefill.updateReadme=true}.
+ * README's table of options is what {@link RunOption} says. To bring it up to date: {@code mvn -pl
+ * job -am test -Dtest=OptionsTableTest -Dsurefire.failIfNoSpecifiedTests=false
+ * -Dsparsefill.updateReadme=true}.
  */
 class OptionsTableTest {
   @Test

@@ -16,7 +16,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Options from the command line and from Spark's configuration; the oracle is what each test names. */
+/**
+ * Options from the command line and from Spark's configuration; the oracle is what each test names.
+ */
 class RunOptionsTest {
   private static Map<RunOption, String> required() {
     Map<RunOption, String> given = new EnumMap<>(RunOption.class);
@@ -41,9 +43,11 @@ class RunOptionsTest {
     assertThat(options.input().textColumn()).isEqualTo("text");
     assertThat(options.input().tokensColumn()).isEqualTo("token_ids");
     assertThat(options.input().limit()).isNull();
-    assertThat(options.tokens()).isEqualTo(new RunOptions.Tokens(BosPolicy.AUTO, 0, OnTooLong.FAIL));
+    assertThat(options.tokens())
+        .isEqualTo(new RunOptions.Tokens(BosPolicy.AUTO, 0, OnTooLong.FAIL));
     assertThat(options.compute())
-        .isEqualTo(new RunOptions.Compute("minference", null, "auto", "resident", RopeFrequencies.FP32));
+        .isEqualTo(
+            new RunOptions.Compute("minference", null, "auto", "resident", RopeFrequencies.FP32));
     assertThat(options.output().path()).isEqualTo("o");
     assertThat(options.output().emit()).containsExactlyInAnyOrder(Emit.KV, Emit.LOGITS);
     assertThat(options.output().lastPositions()).isEqualTo(1);
