@@ -6,7 +6,8 @@ import java.util.List;
 /**
  * The operators of a pre-fill on one device. The layer loop of the engine is written in them; each
  * backend computes in its own precision and memory. Operators of one backend run in the order of
- * their calls; those that return numbers to the host wait for them, the others need not.
+ * their calls; those that return numbers to the host wait for them, the others need not. Tensors
+ * whose shapes do not fit an operator are an {@link IllegalArgumentException}.
  *
  * <p>A backend serves one pre-fill at a time, but {@link #pack} may be called by a second thread,
  * which is how keys and values leave while the next layer computes. Tensors that hold weights may
@@ -33,7 +34,11 @@ public interface Backend extends AutoCloseable {
   /** Cosines and sines of every position: [tokens, 2 * pairs], cosines first. */
   Tensor rope(RopeTable rope, int tokens);
 
-  /** out[i] = table[tokens[from + i]] for all rows of {@code out}. */
+  /**
+   * out[i] = table[tokens[from + i]] for all rows of {@code out}.
+   *
+   * @throws IllegalArgumentException naming a token that the table does not have
+   */
   void embed(Tensor table, int[] tokens, int from, Tensor out);
 
   /** out = x / sqrt(mean(x^2) + eps) * weight for each row (arXiv 1910.07467); out may be x. */
@@ -79,7 +84,8 @@ public interface Backend extends AutoCloseable {
   record QkNorm(Tensor q, Tensor k, float eps) {}
 
   /**
-   * Builds the index of one layer's attention from its queries and keys.
+   * Builds the index of one layer's attention from its queries and keys. It may share memory with
+   * the backend, and serves until the next call.
    *
    * @param patterns one for each head
    * @param dispatch whether a head whose sparse cost would not be lower than dense is computed
@@ -104,6 +110,7 @@ public interface Backend extends AutoCloseable {
    * @param k [T, G * D]
    * @param v [T, G * D]
    * @param out [T, H * D]; may be q
+   * @throws ArithmeticException when a weight sum is not positive, as after a NaN in q or k
    */
   void attention(
       AttentionIndex index, AttentionShape shape, Tensor q, Tensor k, Tensor v, Tensor out);

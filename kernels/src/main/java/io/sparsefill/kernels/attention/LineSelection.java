@@ -6,6 +6,9 @@ import java.util.Arrays;
  * Chooses the lines of a vertical-slash head from their scores, as MInference does
  * (minference_forward.py:vertical_and_slash_kernel): the largest scores win, the first 30 columns
  * and the distances 0 to 99 always do, and the sizes are held to at least 30 and 50 and at most T.
+ *
+ * @param verticals chosen key columns, ascending
+ * @param distances chosen distances (query minus key), descending, the last one 0
  */
 public record LineSelection(int[] verticals, int[] distances) {
   /** Columns that are always chosen, from the first key on (attention sinks). */
@@ -42,8 +45,7 @@ public record LineSelection(int[] verticals, int[] distances) {
     Arrays.fill(slash, Math.max(0, tokens - FORCED_DISTANCES), tokens, Float.POSITIVE_INFINITY);
     int[] diagonals = TopK.ascending(slash, slashCount(pattern, tokens));
     // Diagonal indices ascend, so the distances that they stand for descend, down to 0: of equal
-    // scores, as the forced
-    // ones are, the nearest distances win.
+    // scores, as the forced ones are, the nearest distances win.
     for (int i = 0; i < diagonals.length; i++) {
       diagonals[i] = tokens - 1 - diagonals[i];
     }

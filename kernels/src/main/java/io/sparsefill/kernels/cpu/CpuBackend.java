@@ -61,16 +61,24 @@ public final class CpuBackend implements Backend {
     CpuTensor tensor = CpuTensor.allocate(matrix.rows(), matrix.cols(), what);
     int step = Math.max(1, (1 << 20) / matrix.cols());
     int blocks = Math.toIntExact((matrix.rows() + step - 1) / step);
-    workers.forEach(
-        blocks,
-        thread -> new float[step * matrix.cols()],
-        (block, rows) -> {
-          long from = (long) block * step;
-          int count = (int) Math.min(step, matrix.rows() - from);
-          matrix.read(from, count, rows, 0);
-          tensor.buffer(from, count).put(0, rows, 0, count * matrix.cols());
-        });
-    return tensor;
+    boolean complete = false;
+    try {
+      workers.forEach(
+          blocks,
+          thread -> new float[step * matrix.cols()],
+          (block, rows) -> {
+            long from = (long) block * step;
+            int count = (int) Math.min(step, matrix.rows() - from);
+            matrix.read(from, count, rows, 0);
+            tensor.buffer(from, count).put(0, rows, 0, count * matrix.cols());
+          });
+      complete = true;
+      return tensor;
+    } finally {
+      if (!complete) {
+        tensor.close();
+      }
+    }
   }
 
   @Override
@@ -99,14 +107,21 @@ public final class CpuBackend implements Backend {
   @Override
   public void embed(Tensor table, int[] tokens, int from, Tensor out) {
     CpuTensor source = CpuTensor.of(table);
-    CpuTensor target = CpuTensor.of(out);
+    CpuTensor target = CpuTensor.of(out, out.rows(), table.cols(), "embedded tokens");
     workers.ranges(
         target.rows(),
         (first, count) -> {
           float[] row = new float[(int) target.cols()];
           FloatBuffer buffer = target.buffer(first, count);
           for (int r = 0; r < count; r++) {
-            source.buffer(tokens[from + (int) first + r], 1).get(0, row);
+            int position = from + (int) first + r;
+            int token = tokens[position];
+            if (token < 0 || token >= source.rows()) {
+              throw new IllegalArgumentException(
+                  "Cannot embed token %d at position %d: the embedding table has %d rows; is the tokenizer that of the model?"
+                      .formatted(token, position, source.rows()));
+            }
+            source.buffer(token, 1).get(0, row);
             buffer.put(r * row.length, row);
           }
         });
@@ -115,8 +130,8 @@ public final class CpuBackend implements Backend {
   @Override
   public void rmsNorm(Tensor x, Tensor weight, float eps, Tensor out) {
     CpuTensor source = CpuTensor.of(x);
-    CpuTensor target = CpuTensor.of(out);
-    float[] weights = read(weight);
+    CpuTensor target = CpuTensor.of(out, x.rows(), x.cols(), "normed rows");
+    float[] weights = read(CpuTensor.of(weight, 1, x.cols(), "norm weight"));
     workers.ranges(
         source.rows(),
         (from, count) -> {
@@ -149,7 +164,7 @@ public final class CpuBackend implements Backend {
                   target.rows(),
                   target.cols()));
     }
-    float[] offsets = bias == null ? null : read(bias);
+    float[] offsets = bias == null ? null : read(CpuTensor.of(bias, 1, weights.rows(), "bias"));
     workers.ranges(
         source.rows(),
         (from, count) -> {
@@ -190,13 +205,26 @@ public final class CpuBackend implements Backend {
       Tensor q,
       Tensor k,
       Tensor v) {
+    int d = shape.headDim();
+    long rows = qkv.rows();
+    long queryCols = q == null ? 0 : (long) shape.heads() * d;
+    long keyCols = (long) shape.kvHeads() * d;
+    CpuTensor source = CpuTensor.of(qkv, rows, queryCols + 2 * keyCols, "projected q, k, v");
+    CpuTensor queries = q == null ? null : CpuTensor.of(q, rows, queryCols, "queries");
+    CpuTensor keys = CpuTensor.of(k, rows, keyCols, "keys");
+    CpuTensor values = CpuTensor.of(v, rows, keyCols, "values");
     CpuRows.Norms weights =
-        norms == null ? null : new CpuRows.Norms(read(norms.q()), read(norms.k()), norms.eps());
+        norms == null
+            ? null
+            : new CpuRows.Norms(
+                read(CpuTensor.of(norms.q(), 1, d, "query norm")),
+                read(CpuTensor.of(norms.k(), 1, d, "key norm")),
+                norms.eps());
     workers.ranges(
-        qkv.rows(),
+        rows,
         (from, count) ->
             CpuRows.splitAndRotate(
-                CpuTensor.of(qkv),
+                source,
                 (int) from,
                 count,
                 shape,
@@ -204,9 +232,9 @@ public final class CpuBackend implements Backend {
                 CpuTensor.of(rope),
                 interleaved,
                 weights,
-                q == null ? null : CpuTensor.of(q),
-                CpuTensor.of(k),
-                CpuTensor.of(v)));
+                queries,
+                keys,
+                values));
   }
 
   /** A tile index together with the packed keys that it was built from. */
@@ -240,12 +268,14 @@ public final class CpuBackend implements Backend {
       int firstTile,
       Tensor q,
       Tensor k) {
+    CpuTensor queries = queries(shape, q);
+    CpuTensor keys = keys(shape, k);
     if (packed == null || !packed.fits(shape)) {
       packed = null; // the old arrays may go before the new ones come
       packed = new PackedKv(shape, MATH.widthStep());
     }
-    packed.packKeys(workers, shape, CpuTensor.of(k));
-    CpuEstimate estimate = new CpuEstimate(MATH, shape, packed, CpuTensor.of(q));
+    packed.packKeys(workers, shape, keys);
+    CpuEstimate estimate = new CpuEstimate(MATH, shape, packed, queries);
     return new PackedIndex(
         new CpuIndexing(workers, shape, estimate).build(patterns, dispatch, firstTile), packed);
   }
@@ -253,22 +283,36 @@ public final class CpuBackend implements Backend {
   /** An index made elsewhere, for tests that compute a given mask. */
   AttentionIndex index(TileIndex tiles, Tensor k) {
     PackedKv kv = new PackedKv(tiles.shape(), MATH.widthStep());
-    kv.packKeys(workers, tiles.shape(), CpuTensor.of(k));
+    kv.packKeys(workers, tiles.shape(), keys(tiles.shape(), k));
     return new PackedIndex(tiles, kv);
+  }
+
+  private static CpuTensor queries(AttentionShape shape, Tensor q) {
+    return CpuTensor.of(q, shape.tokens(), (long) shape.heads() * shape.headDim(), "queries");
+  }
+
+  private static CpuTensor keys(AttentionShape shape, Tensor k) {
+    return CpuTensor.of(k, shape.tokens(), (long) shape.kvHeads() * shape.headDim(), "keys");
   }
 
   @Override
   public void attention(
       AttentionIndex index, AttentionShape shape, Tensor q, Tensor k, Tensor v, Tensor out) {
-    PackedIndex mine = (PackedIndex) index;
-    mine.kv().packValues(workers, shape, CpuTensor.of(v));
-    new CpuAttention(MATH, workers)
-        .run(mine.tiles(), mine.kv(), CpuTensor.of(q), CpuTensor.of(out));
+    if (!(index instanceof PackedIndex mine) || !mine.tiles().shape().equals(shape)) {
+      throw new IllegalArgumentException(
+          "Cannot compute attention: the index was not made by this backend for " + shape);
+    }
+    CpuTensor queries = queries(shape, q);
+    CpuTensor values =
+        CpuTensor.of(v, shape.tokens(), (long) shape.kvHeads() * shape.headDim(), "values");
+    CpuTensor target = CpuTensor.of(out, q.rows(), q.cols(), "attention's output");
+    mine.kv().packValues(workers, shape, values);
+    new CpuAttention(MATH, workers).run(mine.tiles(), mine.kv(), queries, target);
   }
 
   @Override
   public void siluMul(Tensor gateUp, Tensor out) {
-    CpuTensor source = CpuTensor.of(gateUp);
+    CpuTensor source = CpuTensor.of(gateUp, out.rows(), 2 * out.cols(), "gate and up");
     CpuTensor target = CpuTensor.of(out);
     int n = (int) target.cols();
     workers.ranges(

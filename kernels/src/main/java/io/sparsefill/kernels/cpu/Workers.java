@@ -36,7 +36,7 @@ final class Workers implements AutoCloseable {
     return threads;
   }
 
-  /** A range of items, and the scratch memory of the thread that works on it. */
+  /** The work on one item, with the scratch memory of the thread that does it. */
   interface Body<S> {
     void run(int item, S scratch);
   }
