@@ -12,8 +12,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /**
- * What every backend must hold against MInference's own kernels. The oracles are stored: outputs
- * of dense attention in float64, of MInference's kernels in bf16, and the lines that its estimate
+ * What every backend must hold against MInference's own kernels. The oracles are stored: outputs of
+ * dense attention in float64, of MInference's kernels in bf16, and the lines that its estimate
  * chose.
  */
 public abstract class GoldenAttentionContract {
@@ -114,8 +114,7 @@ public abstract class GoldenAttentionContract {
         Tensor v = backend.upload(input.v(), "v");
         AttentionIndex index = backend.index(patterns, shape, false, 0, q, k)) {
       backend.attention(index, shape, q, k, v, q);
-      return new Sparse(
-          backend.read(q), (double) index.computedTiles() / index.causalTiles());
+      return new Sparse(backend.read(q), (double) index.computedTiles() / index.causalTiles());
     }
   }
 

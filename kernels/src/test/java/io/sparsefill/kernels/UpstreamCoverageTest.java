@@ -68,8 +68,7 @@ class UpstreamCoverageTest {
         Arrays.fill(theirs, Math.min(start, causal), Math.min(start + TILE, causal), true);
       }
       int[] columns =
-          Arrays.copyOfRange(
-              columnIndex, row * columnWidth, row * columnWidth + columnCount[row]);
+          Arrays.copyOfRange(columnIndex, row * columnWidth, row * columnWidth + columnCount[row]);
       for (int column : columns) {
         theirs[column] = true;
       }
