@@ -24,13 +24,13 @@ final class DocumentsCheck {
             + " fingerprint STRING, run_id STRING",
         row ->
             new Object[] {
-              TableReader.text(row, "doc_id"),
-              TableReader.text(row, "content_sha256"),
+              StoredRows.text(row, "doc_id"),
+              StoredRows.text(row, "content_sha256"),
               row.getInteger("token_count", 0),
-              TableReader.text(row, "status"),
-              TableReader.text(row, "error"),
-              TableReader.text(row, "fingerprint"),
-              TableReader.text(row, "run_id")
+              StoredRows.text(row, "status"),
+              StoredRows.text(row, "error"),
+              StoredRows.text(row, "fingerprint"),
+              StoredRows.text(row, "run_id")
             });
   }
 

@@ -6,6 +6,7 @@ import static org.apache.parquet.filter2.predicate.FilterApi.eq;
 import io.sparsefill.udf.KvBlock;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.EnumMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -48,6 +49,15 @@ public final class Inspection {
       String docId, int layer, int kvHead, Tensor tensor, int from, int count) {}
 
   /**
+   * The manifest of a folder, with its identity, runs and files.
+   *
+   * @throws OutputRefused when the folder holds no output
+   */
+  public static Manifest manifest(Configuration conf, String output) throws IOException {
+    return load(new Storage(conf, output), output);
+  }
+
+  /**
    * Reports on a folder; reads the manifest and the documents table.
    *
    * @throws OutputRefused when the folder holds no output
@@ -61,21 +71,21 @@ public final class Inspection {
     InspectionReport.Spread density = new InspectionReport.Spread();
     double prefillSeconds = 0;
     for (StoredFile file : manifest.files(Table.DOCUMENTS)) {
-      try (TableReader reader =
-          TableReader.open(
+      try (StoredRows reader =
+          StoredRows.open(
               storage,
               file.path(),
               Table.DOCUMENTS.columns("doc_id", "status", "error", "density", "prefill_seconds"))) {
         for (Group row = reader.next(); row != null; row = reader.next()) {
-          String status = TableReader.text(row, "status");
+          String status = StoredRows.text(row, "status");
           if (status.equals("failed")) {
-            failed.put(TableReader.text(row, "doc_id"), TableReader.text(row, "error"));
+            failed.put(StoredRows.text(row, "doc_id"), StoredRows.text(row, "error"));
             continue;
           }
-          finished.add(TableReader.text(row, "doc_id"));
+          finished.add(StoredRows.text(row, "doc_id"));
           statuses.merge(status, 1L, Long::sum);
-          Double share = TableReader.float64(row, "density");
-          Double seconds = TableReader.float64(row, "prefill_seconds");
+          Double share = StoredRows.float64(row, "density");
+          Double seconds = StoredRows.float64(row, "prefill_seconds");
           if (share != null) {
             density.add(share);
           }
@@ -184,19 +194,19 @@ public final class Inspection {
   /** The newest finished row of a document. */
   private static Found newest(Storage storage, Manifest manifest, String docId) throws IOException {
     List<StoredFile> files = new ArrayList<>(manifest.files(Table.DOCUMENTS));
-    java.util.Collections.reverse(files);
+    Collections.reverse(files);
     FilterCompat.Filter filter =
         FilterCompat.get(eq(binaryColumn("doc_id"), Binary.fromString(docId)));
     for (StoredFile file : files) {
-      try (TableReader reader =
-          TableReader.open(
+      try (StoredRows reader =
+          StoredRows.open(
               storage,
               file.path(),
               Table.DOCUMENTS.columns("doc_id", "token_count", "status", "run_id"),
               filter)) {
         for (Group row = reader.next(); row != null; row = reader.next()) {
-          if (Set.of("ok", "truncated").contains(TableReader.text(row, "status"))) {
-            return new Found(TableReader.text(row, "run_id"), row.getInteger("token_count", 0));
+          if (Set.of("ok", "truncated").contains(StoredRows.text(row, "status"))) {
+            return new Found(StoredRows.text(row, "run_id"), row.getInteger("token_count", 0));
           }
         }
       }

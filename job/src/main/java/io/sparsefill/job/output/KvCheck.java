@@ -3,6 +3,7 @@ package io.sparsefill.job.output;
 import io.sparsefill.job.output.VerifyReport.Problem;
 import io.sparsefill.udf.KvBlock;
 import java.util.List;
+import java.util.Map;
 import org.apache.parquet.example.data.Group;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -126,7 +127,7 @@ final class KvCheck {
                     ORDER BY layer, block LIMIT 1
                     """,
                     identity),
-                java.util.Map.of("doc", problem.docId(), "run", problem.runId()))
+                Map.of("doc", problem.docId(), "run", problem.runId()))
             .first();
     return new Problem(
         problem.check(),

@@ -28,11 +28,11 @@ final class LogitsCheck {
               row.getString("doc_id", 0),
               row.getString("run_id", 0),
               row.getInteger("position", 0),
-              TableReader.listSize(row, "top"),
-              TableReader.float64(row, "nll"),
-              TableReader.float64(row, "perplexity"),
-              TableReader.listSize(row, "token_nll"),
-              TableReader.listSize(row, "hidden"),
+              StoredRows.listSize(row, "top"),
+              StoredRows.float64(row, "nll"),
+              StoredRows.float64(row, "perplexity"),
+              StoredRows.listSize(row, "token_nll"),
+              StoredRows.listSize(row, "hidden"),
               sound(row)
             });
   }
@@ -43,8 +43,7 @@ final class LogitsCheck {
       Group top = row.getGroup("top", 0);
       double before = 1e-6;
       for (int i = 0; i < top.getFieldRepetitionCount("list"); i++) {
-        double logprob =
-            TableReader.listItem(top, i).getGroup("element", 0).getDouble("logprob", 0);
+        double logprob = StoredRows.listItem(top, i).getGroup("element", 0).getDouble("logprob", 0);
         if (!(logprob <= before) || Double.isInfinite(logprob)) {
           return false;
         }
@@ -58,7 +57,7 @@ final class LogitsCheck {
     if (row.getFieldRepetitionCount(column) > 0) {
       Group list = row.getGroup(column, 0);
       for (int i = 0; i < list.getFieldRepetitionCount("list"); i++) {
-        if (!Float.isFinite(TableReader.listItem(list, i).getFloat("element", 0))) {
+        if (!Float.isFinite(StoredRows.listItem(list, i).getFloat("element", 0))) {
           return false;
         }
       }

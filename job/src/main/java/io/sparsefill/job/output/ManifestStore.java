@@ -78,7 +78,7 @@ final class ManifestStore {
   private static Manifest recreate(Storage storage) throws IOException {
     for (Storage.Entry entry : storage.list("documents")) {
       if (FileNames.waveOf(Table.DOCUMENTS, entry.name()).isPresent()) {
-        String identity = TableReader.metadata(storage, "documents/" + entry.name()).get(IDENTITY);
+        String identity = StoredRows.metadata(storage, "documents/" + entry.name()).get(IDENTITY);
         if (identity != null) {
           LOG.warn("{} has no manifest.json: making it from the documents", storage.root());
           return Manifest.of(
@@ -111,7 +111,7 @@ final class ManifestStore {
       String path = "documents/" + entry.name();
       Optional<WaveKey> key = FileNames.waveOf(Table.DOCUMENTS, entry.name());
       if (key.isPresent() && !known.contains(path)) {
-        Map<String, String> metadata = TableReader.metadata(storage, path);
+        Map<String, String> metadata = StoredRows.metadata(storage, path);
         String json = metadata.get(RECEIPT);
         if (json == null || !identity.equals(metadata.get(IDENTITY))) {
           throw new OutputRefused(
@@ -122,7 +122,7 @@ final class ManifestStore {
                   + " was written by another program or with other settings; move it away");
         }
         Manifest.Receipt receipt = Manifest.Receipt.parse(json);
-        long rows = TableReader.rows(storage, path);
+        long rows = StoredRows.rows(storage, path);
         missing.put(
             key.get(),
             withDocuments(receipt, new StoredFile(Table.DOCUMENTS, path, rows, entry.bytes())));

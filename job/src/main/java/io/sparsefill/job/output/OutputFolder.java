@@ -249,12 +249,12 @@ public final class OutputFolder implements AutoCloseable {
         Table.DOCUMENTS.columns("doc_id", "content_sha256", "status", "fingerprint");
     Set<String> done = new HashSet<>();
     for (StoredFile file : manifest.files(Table.DOCUMENTS)) {
-      try (TableReader reader = TableReader.open(storage, file.path(), columns)) {
+      try (StoredRows reader = StoredRows.open(storage, file.path(), columns)) {
         for (Group row = reader.next(); row != null; row = reader.next()) {
-          if (!TableReader.text(row, "status").equals(DocumentStatus.FAILED.label())
-              && TableReader.text(row, "fingerprint").equals(manifest.fingerprint())) {
+          if (!StoredRows.text(row, "status").equals(DocumentStatus.FAILED.label())
+              && StoredRows.text(row, "fingerprint").equals(manifest.fingerprint())) {
             done.add(
-                doneKey(TableReader.text(row, "doc_id"), TableReader.text(row, "content_sha256")));
+                doneKey(StoredRows.text(row, "doc_id"), StoredRows.text(row, "content_sha256")));
           }
         }
       }

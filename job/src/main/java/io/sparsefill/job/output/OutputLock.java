@@ -14,6 +14,7 @@ import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import org.apache.hadoop.net.NetUtils;
 import org.slf4j.Logger;
@@ -37,6 +38,7 @@ final class OutputLock implements AutoCloseable {
   private final Clock clock;
   private final Owner owner;
   private final ScheduledExecutorService heart;
+  private final ScheduledFuture<?> beats;
 
   /**
    * Who holds a lock.
@@ -117,7 +119,7 @@ final class OutputLock implements AutoCloseable {
               return thread;
             });
     long period = HEARTBEAT.toSeconds();
-    heart.scheduleAtFixedRate(this::beatOrWarn, period, period, TimeUnit.SECONDS);
+    this.beats = heart.scheduleAtFixedRate(this::beatOrWarn, period, period, TimeUnit.SECONDS);
   }
 
   /** Another run took the lock over, or someone removed it. */
@@ -254,7 +256,7 @@ final class OutputLock implements AutoCloseable {
       beat();
     } catch (LockLost e) { // thrown again by the next commit
       LOG.error(e.getMessage());
-      heart.shutdown();
+      beats.cancel(false);
     } catch (IOException | RuntimeException e) { // perhaps for a moment only: the next beat tries
       LOG.warn("Cannot renew the lock of {}: {}", storage.root(), e.getMessage());
     }

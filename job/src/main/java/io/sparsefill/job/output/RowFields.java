@@ -4,6 +4,7 @@ import java.util.function.IntConsumer;
 import org.apache.parquet.io.api.Binary;
 import org.apache.parquet.io.api.RecordConsumer;
 import org.apache.parquet.schema.GroupType;
+import org.apache.parquet.schema.Type;
 
 /**
  * Hands the fields of one row to Parquet, in the schema's order. A null value leaves an optional
@@ -121,9 +122,7 @@ final class RowFields {
       out.startField(name, index);
       value.run();
       out.endField(name, index);
-    } else if (!schema
-        .getType(index)
-        .isRepetition(org.apache.parquet.schema.Type.Repetition.OPTIONAL)) {
+    } else if (!schema.getType(index).isRepetition(Type.Repetition.OPTIONAL)) {
       throw new IllegalArgumentException(
           "Cannot write a row of '" + schema.getName() + "': its '" + name + "' is null");
     }

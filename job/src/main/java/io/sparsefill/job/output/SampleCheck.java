@@ -138,14 +138,14 @@ final class SampleCheck {
       throws IOException {
     double worst = 0;
     for (String file : files("logits_rows", docId, runId)) {
-      try (TableReader reader =
-          TableReader.open(
+      try (StoredRows reader =
+          StoredRows.open(
               storage,
               file,
               Table.LOGITS.columns("doc_id", "run_id", "position", "top", "nll"),
               StoredDocument.rowsOf(docId, runId))) {
         for (Group row = reader.next(); row != null; row = reader.next()) {
-          Double nll = TableReader.float64(row, "nll");
+          Double nll = StoredRows.float64(row, "nll");
           if (nll != null && !nll.isNaN()) {
             worst = worse(worst, Math.abs(nll - result.meanNll()));
           }
@@ -163,7 +163,7 @@ final class SampleCheck {
   private static double topDifference(Group top, double[] again) {
     double worst = 0;
     for (int i = 0; i < top.getFieldRepetitionCount("list"); i++) {
-      Group entry = TableReader.listItem(top, i).getGroup("element", 0);
+      Group entry = StoredRows.listItem(top, i).getGroup("element", 0);
       double stored = entry.getDouble("logprob", 0);
       worst = worse(worst, Math.abs(stored - again[entry.getInteger("id", 0)]));
     }

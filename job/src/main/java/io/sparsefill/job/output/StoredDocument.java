@@ -23,7 +23,7 @@ final class StoredDocument implements Closeable {
   private final List<String> files;
   private final FilterCompat.Filter filter;
   private int nextFile;
-  private TableReader reader;
+  private StoredRows reader;
 
   /** Every block of a document. */
   StoredDocument(Storage storage, String docId, String runId, List<String> files) {
@@ -62,7 +62,7 @@ final class StoredDocument implements Closeable {
         if (nextFile == files.size()) {
           return null;
         }
-        reader = TableReader.open(storage, files.get(nextFile++), Table.KV.parquet(), filter);
+        reader = StoredRows.open(storage, files.get(nextFile++), Table.KV.parquet(), filter);
       }
       Group row = reader.next();
       if (row != null) {
@@ -82,7 +82,7 @@ final class StoredDocument implements Closeable {
 
   @Override
   public void close() throws IOException {
-    TableReader open = reader;
+    StoredRows open = reader;
     reader = null;
     if (open != null) {
       open.close();

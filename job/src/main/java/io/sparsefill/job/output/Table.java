@@ -12,6 +12,7 @@ import org.apache.spark.sql.types.StructType;
  * {@code kv} or {@code logits} counts only if {@code documents} has a row of the same {@code
  * doc_id} and {@code run_id} with status ok or truncated.
  */
+@SuppressWarnings("ImmutableEnumChecker") // neither schema class has a mutator that we use
 public enum Table {
   /** One row per document and run: what became of it. */
   DOCUMENTS(

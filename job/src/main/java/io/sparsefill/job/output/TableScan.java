@@ -89,14 +89,14 @@ final class TableScan {
   private static final class FileRows implements Iterator<Row> {
     private final String file;
     private final Task task;
-    private TableReader reader;
+    private StoredRows reader;
     private Row next;
 
     FileRows(Storage storage, String file, MessageType columns, Task task) throws IOException {
       this.file = file;
       this.task = task;
       try {
-        reader = TableReader.open(storage, file, columns);
+        reader = StoredRows.open(storage, file, columns);
         advance();
       } catch (IOException | RuntimeException e) {
         end(e);
@@ -130,7 +130,7 @@ final class TableScan {
       if (row != null) {
         next = task.row(file, null, task.mapper().map(row));
       } else {
-        TableReader done = reader;
+        StoredRows done = reader;
         reader = null;
         done.close();
       }
@@ -138,7 +138,7 @@ final class TableScan {
 
     private void end(Exception e) {
       next = task.row(file, e.toString(), null);
-      TableReader broken = reader;
+      StoredRows broken = reader;
       reader = null;
       if (broken != null) {
         try {

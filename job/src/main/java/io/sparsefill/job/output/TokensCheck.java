@@ -47,7 +47,7 @@ final class TokensCheck {
     int size = list.getFieldRepetitionCount("list");
     ByteBuffer bytes = ByteBuffer.allocate(4 * size).order(ByteOrder.LITTLE_ENDIAN);
     for (int i = 0; i < size; i++) {
-      bytes.putInt(TableReader.listItem(list, i).getInteger("element", 0));
+      bytes.putInt(StoredRows.listItem(list, i).getInteger("element", 0));
     }
     return bytes.array();
   }

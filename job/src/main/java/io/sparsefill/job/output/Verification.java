@@ -57,10 +57,10 @@ public final class Verification {
     checkFiles(storage, manifest, findings, notes);
     List<Dataset<Row>> scans = new ArrayList<>();
     try {
-      scans.add(view(session, "documents_rows", DocumentsCheck.scan(session, storage, manifest)));
-      scans.add(view(session, "tokens_rows", TokensCheck.scan(session, storage, manifest)));
-      scans.add(view(session, "kv_rows", KvCheck.scan(session, storage, manifest)));
-      scans.add(view(session, "logits_rows", LogitsCheck.scan(session, storage, manifest)));
+      scans.add(view("documents_rows", DocumentsCheck.scan(session, storage, manifest)));
+      scans.add(view("tokens_rows", TokensCheck.scan(session, storage, manifest)));
+      scans.add(view("kv_rows", KvCheck.scan(session, storage, manifest)));
+      scans.add(view("logits_rows", LogitsCheck.scan(session, storage, manifest)));
       checkRows(session, manifest, findings);
       DocumentsCheck.run(session, manifest, findings);
       session
@@ -85,7 +85,7 @@ public final class Verification {
     }
   }
 
-  private static Dataset<Row> view(SparkSession session, String name, Dataset<Row> rows) {
+  private static Dataset<Row> view(String name, Dataset<Row> rows) {
     rows.createOrReplaceTempView(name);
     return rows;
   }

@@ -129,7 +129,7 @@ class CrashTest {
       List<String> stored = new ArrayList<>();
       for (StoredFile file : manifest.files(table)) {
         assertThat(storage.size(file.path())).isEqualTo(file.bytes());
-        assertThat(TableReader.rows(storage, file.path())).isEqualTo(file.rows());
+        assertThat(StoredRows.rows(storage, file.path())).isEqualTo(file.rows());
         stored.add(file.path());
       }
       List<String> found =
@@ -142,9 +142,8 @@ class CrashTest {
     Storage storage = new Storage(Outputs.CONF, out.toString());
     List<String> ids = new ArrayList<>();
     for (Storage.Entry file : storage.list("documents")) {
-      try (TableReader reader =
-          TableReader.open(
-              storage, "documents/" + file.name(), Table.DOCUMENTS.columns("doc_id"))) {
+      try (StoredRows reader =
+          StoredRows.open(storage, "documents/" + file.name(), Table.DOCUMENTS.columns("doc_id"))) {
         for (Group row = reader.next(); row != null; row = reader.next()) {
           ids.add(row.getString("doc_id", 0));
         }

@@ -58,7 +58,7 @@ final class Outputs {
   static KvBlock block(String docId, int tokens, int layer, int block) {
     int start = block * BLOCK;
     int count = Math.min(BLOCK, tokens - start);
-    Random random = new Random(31L * docId.hashCode() + 7 * layer + block);
+    Random random = new Random(31L * docId.hashCode() + 7L * layer + block);
     byte[] key = finite(random, count * KV_HEADS * HEAD_DIM);
     byte[] value = finite(random, count * KV_HEADS * HEAD_DIM);
     return new KvBlock(

@@ -179,7 +179,7 @@ class TableWritersTest {
     Storage storage = new Storage(Outputs.CONF, out.toString());
     for (Table table : Table.values()) {
       for (Storage.Entry entry : storage.list(table.folder())) {
-        assertThat(TableReader.metadata(storage, table.folder() + "/" + entry.name()))
+        assertThat(StoredRows.metadata(storage, table.folder() + "/" + entry.name()))
             .containsEntry("sparsefill.format_version", "1")
             .containsEntry("sparsefill.run_id", "r1")
             .containsEntry("sparsefill.identity", new Identity(Outputs.identity()).json());

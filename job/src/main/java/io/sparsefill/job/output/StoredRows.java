@@ -17,17 +17,17 @@ import org.apache.parquet.schema.MessageType;
  * Reads one Parquet file of a table row by row, without Spark and with page checksums verified. It
  * holds one row group of the chosen columns at a time.
  */
-final class TableReader implements Closeable {
+final class StoredRows implements Closeable {
   private final String path;
   private final ParquetReader<Group> reader;
 
-  private TableReader(String path, ParquetReader<Group> reader) {
+  private StoredRows(String path, ParquetReader<Group> reader) {
     this.path = path;
     this.reader = reader;
   }
 
   /** Rows with these columns that pass the filter ({@link FilterCompat#NOOP}: all). */
-  static TableReader open(
+  static StoredRows open(
       Storage storage, String path, MessageType columns, FilterCompat.Filter filter)
       throws IOException {
     Builder builder = new Builder(storage.inputFile(path));
@@ -36,11 +36,11 @@ final class TableReader implements Closeable {
         .set(ReadSupport.PARQUET_READ_SCHEMA, columns.toString())
         .withFilter(filter)
         .usePageChecksumVerification();
-    return new TableReader(path, builder.build());
+    return new StoredRows(path, builder.build());
   }
 
   /** Every row of a file. */
-  static TableReader open(Storage storage, String path, MessageType columns) throws IOException {
+  static StoredRows open(Storage storage, String path, MessageType columns) throws IOException {
     return open(storage, path, columns, FilterCompat.NOOP);
   }
 
