@@ -2,16 +2,20 @@ package io.sparsefill.udf;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.withPrecision;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.sparsefill.kernels.HostMatrix;
 import io.sparsefill.kernels.KvDtype;
+import io.sparsefill.udf.model.ChatGlmFolder;
 import io.sparsefill.udf.model.ModelConfig;
 import io.sparsefill.udf.model.RopeFrequencies;
 import io.sparsefill.udf.model.Safetensors;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.List;
 import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -28,8 +32,18 @@ class GoldenPrefillTest {
   private static final double NORM = 2e-4;
   private static final double NLL = 1e-3;
 
-  static List<Path> cases() {
-    return GoldenFolders.huggingFace();
+  static List<Path> cases() throws IOException {
+    return SharedMaterial.goldenModels();
+  }
+
+  /** The glm models of the golden folder, whatever their folders are called. */
+  static List<Path> glmCases() throws IOException {
+    List<Path> glm =
+        cases().stream()
+            .filter(folder -> ModelConfig.read(folder).modelType().equals("glm"))
+            .toList();
+    assumeTrue(!glm.isEmpty(), "skipped: no golden model is of type glm");
+    return glm;
   }
 
   @ParameterizedTest
@@ -42,6 +56,16 @@ class GoldenPrefillTest {
   @MethodSource("cases")
   void agreesWithStreamedWeightsOnOneThread(Path folder) throws Exception {
     compare(folder, folder, 1, "stream", 256);
+  }
+
+  /** GLM-4 as its authors published it: other names, and query, key and value in one tensor. */
+  @ParameterizedTest
+  @MethodSource("glmCases")
+  void agreesWithTransformersWhenGlmIsStoredAsChatGlm(Path folder, @TempDir Path chatGlm)
+      throws Exception {
+    ChatGlmFolder.convert(folder, chatGlm);
+    assertThat(ModelConfig.read(chatGlm).modelType()).isEqualTo("chatglm");
+    compare(chatGlm, folder, 2, "resident", 16);
   }
 
   private static void compare(Path model, Path golden, int threads, String weights, int blockTokens)

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.sparsefill.kernels.HostMatrix;
+import io.sparsefill.udf.SharedMaterial;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

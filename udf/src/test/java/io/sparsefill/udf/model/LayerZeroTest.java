@@ -3,6 +3,7 @@ package io.sparsefill.udf.model;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sparsefill.kernels.RopeTable;
+import io.sparsefill.udf.SharedMaterial;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import com.sun.management.ThreadMXBean;
-import io.sparsefill.udf.model.SharedMaterial;
+import io.sparsefill.udf.SharedMaterial;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;

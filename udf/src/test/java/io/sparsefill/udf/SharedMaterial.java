@@ -1,4 +1,4 @@
-package io.sparsefill.udf.model;
+package io.sparsefill.udf;
 
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -14,14 +14,23 @@ import java.util.stream.Stream;
 public final class SharedMaterial {
   private SharedMaterial() {}
 
-  /** Folders of {@code golden/hf}, one for each family; at least one. */
+  /**
+   * Folders of {@code golden/hf} that hold a checkpoint and what transformers computed for it; at
+   * least one.
+   */
   public static List<Path> goldenModels() throws IOException {
     Path root = folder("sparsefill.golden").resolve("hf");
     assumeTrue(Files.isDirectory(root), "skipped: there is no folder " + root);
     try (Stream<Path> folders = Files.list(root)) {
       List<Path> models =
-          folders.filter(f -> Files.exists(f.resolve("config.json"))).sorted().toList();
-      assumeTrue(!models.isEmpty(), "skipped: " + root + " holds no models");
+          folders
+              .filter(f -> Files.exists(f.resolve("config.json")))
+              .filter(f -> Files.exists(f.resolve("golden.safetensors")))
+              .sorted()
+              .toList();
+      if (models.isEmpty()) {
+        throw new IllegalStateException(root + " holds no model with golden results");
+      }
       return models;
     }
   }
