@@ -14,6 +14,7 @@ import io.sparsefill.udf.text.BosPolicy;
 import io.sparsefill.udf.text.TextTokenizer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -39,26 +40,37 @@ public record CheckedModel(
    * @throws UsageException saying what cannot be used and why
    */
   public static CheckedModel open(RunOptions options) {
-    Path folder = Path.of(options.model());
+    Path folder = localPath(options.model());
     if (!Files.isDirectory(folder)) {
       throw new UsageException(
           "Cannot read model "
               + folder
-              + ": no such folder; --model is a Hugging Face model folder");
+              + ": no such folder; --model is a Hugging Face model folder on a local or mounted path");
     }
-    String patterns = patterns(options.compute().patterns());
+    ModelConfig config;
+    String bos;
     try {
-      ModelConfig config = ModelConfig.read(folder);
-      AttentionPlan attention =
-          AttentionPlan.parse(
-              options.compute().attention(), patterns, config.layers(), config.heads());
-      Engine.checkBackend(options.compute().backend());
+      config = ModelConfig.read(folder);
       Checkpoint.open(folder); // checks every tensor's name and shape
-      return new CheckedModel(
-          folder, config, bosDecision(folder, options.tokens().bos()), patterns, attention);
+      bos = bosDecision(folder, options.tokens().bos());
     } catch (IllegalArgumentException | UncheckedIOException e) {
       throw new UsageException("Cannot use model " + folder + ": " + e.getMessage(), e);
     }
+    try {
+      Engine.checkBackend(options.compute().backend());
+      String patterns = patterns(options.compute().patterns());
+      AttentionPlan attention =
+          AttentionPlan.parse(
+              options.compute().attention(), patterns, config.layers(), config.heads());
+      return new CheckedModel(folder, config, bos, patterns, attention);
+    } catch (IllegalArgumentException e) {
+      throw new UsageException(e.getMessage(), e);
+    }
+  }
+
+  /** A path, also of a {@code file:} URI. */
+  private static Path localPath(String model) {
+    return model.startsWith("file:") ? Path.of(URI.create(model)) : Path.of(model);
   }
 
   private static String bosDecision(Path folder, BosPolicy bos) {

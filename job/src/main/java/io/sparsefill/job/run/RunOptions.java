@@ -11,7 +11,6 @@ import io.sparsefill.udf.model.RopeFrequencies;
 import io.sparsefill.udf.text.BosPolicy;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
@@ -187,12 +186,20 @@ public record RunOptions(
   }
 
   private static Output output(OptionValues values, boolean dryRun) {
+    Set<Emit> emit = values.read(RunOption.EMIT, Emit::parse);
+    boolean fullLogits = values.isOn(RunOption.FULL_LOGITS);
+    if (fullLogits && !emit.contains(Emit.LOGITS)) {
+      throw new UsageException(
+          "Cannot use --full-logits: --emit "
+              + values.text(RunOption.EMIT)
+              + " has no logits; add them or leave it out");
+    }
     return new Output(
         dryRun ? values.text(RunOption.OUTPUT) : values.required(RunOption.OUTPUT),
-        EnumSet.copyOf(values.read(RunOption.EMIT, Emit::parse)),
+        emit,
         values.integer(RunOption.LAST_POSITIONS, 1),
         values.integer(RunOption.TOP_K, 1),
-        values.isOn(RunOption.FULL_LOGITS),
+        fullLogits,
         values.read(RunOption.KV_DTYPE, KvDtype::of),
         values.integer(RunOption.BLOCK_TOKENS, 1),
         values.read(RunOption.KV_COMPRESSION, KvCompression::of));

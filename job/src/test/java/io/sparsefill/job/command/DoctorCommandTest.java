@@ -1,0 +1,55 @@
+package io.sparsefill.job.command;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The doctor on the machine of the tests; oracles: what is known of the bundled model, and of folders made here. */
+class DoctorCommandTest {
+  @TempDir Path folder;
+
+  private static String result(Cli doctor, String check) throws IOException {
+    for (JsonNode node : doctor.json().path("checks")) {
+      if (node.path("name").asText().equals(check)) {
+        return node.path("result").asText() + ": " + node.path("details").asText();
+      }
+    }
+    throw new AssertionError("No check '" + check + "' in " + doctor.out());
+  }
+
+  @Test
+  void allIsWellWithTheBundledModelAndAWritableFolder() throws IOException {
+    Path output = folder.resolve("out");
+    Cli doctor =
+        Cli.run("doctor", "--model", Cli.MODEL, "--output", output).expect(ExitCode.DONE);
+
+    assertThat(doctor.json().path("ok").asBoolean()).isTrue();
+    assertThat(result(doctor, "model")).isEqualTo(
+        "ok: llama, 4 layers, 4 heads, vocabulary 2048, up to 32768 tokens");
+    assertThat(result(doctor, "tokenizer")).startsWith("ok: ");
+    assertThat(result(doctor, "vector module")).startsWith("ok: ");
+    assertThat(result(doctor, "Spark")).startsWith("ok: ");
+    assertThat(output).doesNotExist();
+  }
+
+  @Test
+  void brokenModelAndUnwritableOutputFail() throws IOException {
+    Path model = Files.createDirectory(folder.resolve("model"));
+    Files.copy(Cli.MODEL.resolve("config.json"), model.resolve("config.json"));
+    Path file = Files.writeString(folder.resolve("file"), "");
+
+    Cli doctor =
+        Cli.run("doctor", "--model", model, "--output", file.resolve("out"))
+            .expect(ExitCode.CRASH);
+
+    assertThat(doctor.json().path("ok").asBoolean()).isFalse();
+    assertThat(result(doctor, "model")).startsWith("failed: ").contains("safetensors");
+    assertThat(result(doctor, "tokenizer")).startsWith("failed: ").contains("tokenizer.json");
+    assertThat(result(doctor, "output")).startsWith("failed: cannot write to");
+  }
+}
