@@ -2,7 +2,6 @@ package io.sparsefill.job.command;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.sparsefill.job.output.Identity;
 import io.sparsefill.job.output.Inspection;
 import io.sparsefill.job.output.Verification;
 import io.sparsefill.job.output.VerifyOptions;
@@ -14,6 +13,8 @@ import io.sparsefill.job.run.StoredRun;
 import io.sparsefill.udf.Engine;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.apache.spark.sql.SparkSession;
@@ -28,16 +29,19 @@ import picocli.CommandLine.Spec;
     name = "verify",
     description = {
       "Reads all tables of --output again: counts, checksums, completeness of every document.",
-      "With --model, pre-fills a sample of documents again and compares. Exit code 3 when anything is wrong."
+      "Pre-fills a sample of documents again and compares; --model says where the model is if it has moved.",
+      "Exit code 3 when anything is wrong."
     },
     mixinStandardHelpOptions = true)
 final class VerifyCommand implements Callable<Integer> {
+  private static final int SAMPLE = 3;
+
   @Spec private CommandSpec spec;
 
   @Option(
       names = "--sample",
       paramLabel = "N",
-      description = "documents to pre-fill again (default 3 with --model, else 0)")
+      description = "documents to pre-fill again (default " + SAMPLE + ")")
   private Integer sample;
 
   @Option(names = "--seed", paramLabel = "N", description = "chooses the sample (default 1)")
@@ -66,8 +70,25 @@ final class VerifyCommand implements Callable<Integer> {
   public Integer call() throws IOException {
     OptionValues values = SharedOptions.values(spec);
     String output = values.required(RunOption.OUTPUT);
-    boolean withModel = values.text(RunOption.MODEL) != null;
-    int documents = sample != null ? sample : withModel ? 3 : 0;
+    PrintWriter out = spec.commandLine().getOut();
+    try (SessionScope session =
+        SessionScope.open("sparsefill verify", values.text(RunOption.MASTER))) {
+      StoredRun stored =
+          new StoredRun(
+              Inspection.report(session.spark().sparkContext().hadoopConfiguration(), output)
+                  .manifest(),
+              values);
+      VerifyReport report = verify(session.spark(), output, stored, out);
+      out.println(report.text());
+      out.println(json(report, output));
+      out.flush();
+      return report.ok() ? ExitCode.DONE : ExitCode.PROBLEMS;
+    }
+  }
+
+  private VerifyReport verify(SparkSession spark, String output, StoredRun stored, PrintWriter out)
+      throws IOException {
+    int documents = documentsToPrefill(stored, out);
     VerifyOptions standard = VerifyOptions.sample(documents);
     VerifyOptions options =
         new VerifyOptions(
@@ -77,33 +98,30 @@ final class VerifyCommand implements Callable<Integer> {
             standard.tolerance(),
             standard.logTolerance(),
             standard.listed());
-    try (SessionScope session =
-        SessionScope.open("sparsefill verify", values.text(RunOption.MASTER))) {
-      VerifyReport report = verify(session.spark(), output, options, values);
-      PrintWriter out = spec.commandLine().getOut();
-      out.println(report.text());
-      out.println(json(report, output));
-      out.flush();
-      return report.ok() ? ExitCode.DONE : ExitCode.PROBLEMS;
+    if (documents == 0) {
+      return Verification.run(spark, output, options, null);
+    }
+    // The sample is pre-filled here on the driver, one document after the other.
+    int threads = Runtime.getRuntime().availableProcessors();
+    try (Engine engine = Engine.open(stored.engine(threads))) {
+      return Verification.run(spark, output, options, engine::prefill);
     }
   }
 
-  private static VerifyReport verify(
-      SparkSession spark, String output, VerifyOptions options, OptionValues values)
-      throws IOException {
-    if (options.sampleDocuments() == 0) {
-      return Verification.run(spark, output, options, null);
+  /** What was asked for; if nothing was, a few documents unless the run's model has gone. */
+  private int documentsToPrefill(StoredRun stored, PrintWriter out) {
+    if (sample != null) {
+      return sample;
     }
-    Identity stored =
-        new Identity(
-            Inspection.report(spark.sparkContext().hadoopConfiguration(), output)
-                .manifest()
-                .identity());
-    // The sample is pre-filled here on the driver, one document after the other.
-    int threads = Runtime.getRuntime().availableProcessors();
-    try (Engine engine = Engine.open(StoredRun.engine(stored, values, threads))) {
-      return Verification.run(spark, output, options, engine::prefill);
+    boolean asked = spec.findOption(RunOption.MODEL.flag()).getValue() != null;
+    if (asked || (stored.model() != null && Files.isDirectory(Path.of(stored.model())))) {
+      return SAMPLE;
     }
+    out.println(
+        "No document is pre-filled again: the model of the run is not at "
+            + stored.model()
+            + "; give it as --model");
+    return 0;
   }
 
   private static ObjectNode json(VerifyReport report, String output) {

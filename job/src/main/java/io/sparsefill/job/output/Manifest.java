@@ -36,9 +36,11 @@ public record Manifest(
    *
    * @param runId its name
    * @param started ISO-8601, UTC
+   * @param settings where it came from, by name: model folder, input and the like; nothing that
+   *     decides the numbers
    * @param waves committed ones, oldest first
    */
-  public record Run(String runId, String started, List<Wave> waves) {}
+  public record Run(String runId, String started, Map<String, String> settings, List<Wave> waves) {}
 
   /**
    * One committed wave.
@@ -66,21 +68,22 @@ public record Manifest(
   }
 
   /** This manifest with one more wave, which becomes the last of its run. */
-  Manifest with(String runId, String runStarted, Wave wave) {
+  Manifest with(Receipt receipt) {
+    String runId = receipt.runId();
     List<Run> next = new ArrayList<>();
     boolean found = false;
     for (Run run : runs) {
       if (run.runId().equals(runId)) {
         List<Wave> waves = new ArrayList<>(run.waves());
-        waves.add(wave);
-        next.add(new Run(runId, run.started(), List.copyOf(waves)));
+        waves.add(receipt.wave());
+        next.add(new Run(runId, run.started(), run.settings(), List.copyOf(waves)));
         found = true;
       } else {
         next.add(run);
       }
     }
     if (!found) {
-      next.add(new Run(runId, runStarted, List.of(wave)));
+      next.add(new Run(runId, receipt.runStarted(), receipt.settings(), List.of(receipt.wave())));
     }
     return new Manifest(formatVersion, fingerprint, identity, List.copyOf(next));
   }
@@ -132,8 +135,8 @@ public record Manifest(
     }
   }
 
-  /** A run's start and one of its waves, as the documents file of the wave carries them. */
-  record Receipt(String runId, String runStarted, Wave wave) {
+  /** A run and one of its waves, as the documents file of the wave carries them. */
+  record Receipt(String runId, String runStarted, Map<String, String> settings, Wave wave) {
     String json() {
       return write(this);
     }

@@ -139,7 +139,7 @@ final class ManifestStore {
           "Wave {} of run {} was committed but is not in manifest.json: adding it",
           receipt.wave().wave(),
           receipt.runId());
-      whole = whole.with(receipt.runId(), receipt.runStarted(), receipt.wave());
+      whole = whole.with(receipt);
     }
     return whole;
   }
@@ -153,6 +153,7 @@ final class ManifestStore {
     return new Manifest.Receipt(
         receipt.runId(),
         receipt.runStarted(),
+        receipt.settings(),
         new Manifest.Wave(
             wave.wave(),
             wave.started(),

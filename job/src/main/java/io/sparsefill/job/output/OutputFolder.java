@@ -39,6 +39,7 @@ public final class OutputFolder implements AutoCloseable {
   private final Identity identity;
   private final String runId;
   private final String started;
+  private final Map<String, String> settings;
   private Manifest manifest;
 
   private OutputFolder(
@@ -47,12 +48,14 @@ public final class OutputFolder implements AutoCloseable {
       OutputLock lock,
       Identity identity,
       String runId,
+      Map<String, String> settings,
       Manifest manifest) {
     this.storage = storage;
     this.clock = clock;
     this.lock = lock;
     this.identity = identity;
     this.runId = runId;
+    this.settings = new TreeMap<>(settings);
     this.manifest = manifest;
     this.started = clock.instant().toString();
   }
@@ -64,21 +67,32 @@ public final class OutputFolder implements AutoCloseable {
    * @param path the folder, on any Hadoop file system that driver and executors share
    * @param identity all that decides the numbers, see {@link Identity}
    * @param runId unique name of the run: letters, digits, {@code . _ -}
+   * @param settings where the run comes from, see {@link Manifest.Run}
    * @throws OutputConflict when the folder was made with another identity
    * @throws OutputRefused when it cannot be written, is in use, or holds something else
    */
   public static OutputFolder open(
-      Configuration conf, String path, Map<String, String> identity, String runId)
+      Configuration conf,
+      String path,
+      Map<String, String> identity,
+      String runId,
+      Map<String, String> settings)
       throws IOException {
     Clock clock = Clock.systemUTC();
     return open(
         storage(conf, path),
         new Identity(identity),
         OutputLock.Owner.self(FileNames.checkRun(runId), clock.instant()),
+        settings,
         clock);
   }
 
-  static OutputFolder open(Storage storage, Identity identity, OutputLock.Owner owner, Clock clock)
+  static OutputFolder open(
+      Storage storage,
+      Identity identity,
+      OutputLock.Owner owner,
+      Map<String, String> settings,
+      Clock clock)
       throws IOException {
     ManifestStore.refuseForeign(storage); // before anything is written to it
     OutputLock lock = lock(storage, owner, clock);
@@ -90,7 +104,7 @@ public final class OutputFolder implements AutoCloseable {
             "Cannot add run " + owner.runId() + " to " + storage.root() + ": it has such a run");
       }
       OutputFolder folder =
-          new OutputFolder(storage, clock, lock, identity, owner.runId(), manifest);
+          new OutputFolder(storage, clock, lock, identity, owner.runId(), settings, manifest);
       folder.removeRemains();
       ManifestStore.save(storage, manifest);
       return folder;
@@ -178,7 +192,7 @@ public final class OutputFolder implements AutoCloseable {
     Instant began =
         Instant.ofEpochMilli(
             outputs.stream().mapToLong(TaskOutput::startedMillis).min().orElseThrow());
-    Receipt receipt = new Receipt(runId, started, wave(wave, began, rows, files));
+    Receipt receipt = new Receipt(runId, started, settings, wave(wave, began, rows, files));
     String staged = FileNames.staging(runId, wave) + "/documents.parquet";
     long bytes = writeDocuments(staged, rows, receipt);
     lock.ensureHeld();
@@ -188,7 +202,7 @@ public final class OutputFolder implements AutoCloseable {
     receipt =
         ManifestStore.withDocuments(
             receipt, new StoredFile(Table.DOCUMENTS, published, rows.size(), bytes));
-    manifest = manifest.with(runId, started, receipt.wave());
+    manifest = manifest.with(receipt);
     ManifestStore.save(storage, manifest);
     storage.delete(FileNames.staging(runId, wave));
     return receipt.wave();

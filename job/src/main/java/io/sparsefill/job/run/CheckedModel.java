@@ -33,14 +33,19 @@ import java.util.stream.Collectors;
  */
 public record CheckedModel(
     Path folder, ModelConfig config, String bos, String patternsJson, AttentionPlan attention) {
+  /** Name of the model folder among a run's settings. */
+  static final String MODEL = "model";
+
+  /** Name of the pattern file among a run's settings. */
+  static final String PATTERNS = "patterns";
 
   /**
    * Reads and checks.
    *
    * @throws UsageException saying what cannot be used and why
    */
-  public static CheckedModel open(RunOptions options) {
-    Path folder = localPath(options.model());
+  public static CheckedModel open(String model, RunOptions.Compute compute, BosPolicy bosPolicy) {
+    Path folder = localPath(model);
     if (!Files.isDirectory(folder)) {
       throw new UsageException(
           "Cannot read model "
@@ -52,16 +57,15 @@ public record CheckedModel(
     try {
       config = ModelConfig.read(folder);
       Checkpoint.open(folder); // checks every tensor's name and shape
-      bos = bosDecision(folder, options.tokens().bos());
+      bos = bosDecision(folder, bosPolicy);
     } catch (IllegalArgumentException | UncheckedIOException e) {
       throw new UsageException("Cannot use model " + folder + ": " + e.getMessage(), e);
     }
     try {
-      Engine.checkBackend(options.compute().backend());
-      String patterns = patterns(options.compute().patterns());
+      Engine.checkBackend(compute.backend());
+      String patterns = patterns(compute.patterns());
       AttentionPlan attention =
-          AttentionPlan.parse(
-              options.compute().attention(), patterns, config.layers(), config.heads());
+          AttentionPlan.parse(compute.attention(), patterns, config.layers(), config.heads());
       return new CheckedModel(folder, config, bos, patterns, attention);
     } catch (IllegalArgumentException e) {
       throw new UsageException(e.getMessage(), e);
@@ -88,7 +92,7 @@ public record CheckedModel(
   }
 
   /** What every executor opens its engine with. */
-  public EngineOptions engine(RunOptions options, int threads) {
+  EngineOptions engine(RunOptions options, int threads) {
     return new EngineOptions(
         folder.toString(),
         options.compute().backend(),
@@ -104,18 +108,21 @@ public record CheckedModel(
   }
 
   /**
-   * All that decides the numbers of a run, for its fingerprint. Reads all weights for their
-   * checksum.
+   * Checksums of the model's files; reads all weights.
    *
-   * @throws UsageException if a file of the model cannot be read
+   * @throws UsageException if a file cannot be read
    */
-  public Identity identity(RunOptions options) {
-    ModelIdentity files;
+  ModelIdentity files() {
     try {
-      files = Checkpoint.identity(folder);
+      return Checkpoint.identity(folder);
     } catch (UncheckedIOException e) {
       throw new UsageException("Cannot read model " + folder + ": " + e.getMessage(), e);
     }
+  }
+
+  /** All that decides the numbers of a run, for its fingerprint. */
+  Identity identity(RunOptions options) {
+    ModelIdentity files = files();
     RunOptions.Output output = options.output();
     Map<String, String> fields = new TreeMap<>();
     fields.put("model_weights_sha256", files.weightsSha256());
@@ -148,6 +155,18 @@ public record CheckedModel(
     boolean cuts = options.tokens().onTooLong() == OnTooLong.TRUNCATE;
     fields.put("truncated_to", cuts ? Integer.toString(maxTokens(options)) : "never");
     return new Identity(fields);
+  }
+
+  /** Where a run comes from, for the manifest; nothing that decides its numbers. */
+  Map<String, String> settings(RunOptions options, String application) {
+    Map<String, String> settings = new TreeMap<>();
+    settings.put(MODEL, folder.toAbsolutePath().toString());
+    if (options.compute().patterns() != null) {
+      settings.put(PATTERNS, Path.of(options.compute().patterns()).toAbsolutePath().toString());
+    }
+    settings.put("input", options.input().input());
+    settings.put("spark_application", application);
+    return settings;
   }
 
   /** How executors make tokens. */

@@ -3,6 +3,7 @@ package io.sparsefill.job.run;
 import java.io.PrintStream;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import org.apache.spark.SparkContext;
 import org.apache.spark.Success$;
@@ -34,6 +35,7 @@ final class Progress implements AutoCloseable {
   private final Listener listener = new Listener();
   private final long started = System.nanoTime();
   private final ScheduledExecutorService timer;
+  private final ScheduledFuture<?> ticking;
 
   /** What tasks count in; travels with them. */
   record Counters(LongAccumulator documents, LongAccumulator tokens, DoubleAccumulator predicted)
@@ -68,12 +70,16 @@ final class Progress implements AutoCloseable {
               return thread;
             });
     long millis = terminal == null ? TimeUnit.SECONDS.toMillis(LOG_SECONDS) : 500;
-    timer.scheduleAtFixedRate(this::show, millis, millis, TimeUnit.MILLISECONDS);
+    ticking = timer.scheduleAtFixedRate(this::show, millis, millis, TimeUnit.MILLISECONDS);
   }
 
-  /** Standard error if it is a terminal, else null. */
+  /**
+   * Standard error if this is an interactive session, else null. From JDK 22 on there is a console
+   * whether or not it is interactive, so there log lines are the safe choice.
+   */
+  @SuppressWarnings("SystemConsoleNull")
   static PrintStream terminal() {
-    return System.console() == null ? null : System.err;
+    return System.console() == null || Runtime.version().feature() >= 22 ? null : System.err;
   }
 
   /** What the tasks count in. */
@@ -101,7 +107,8 @@ final class Progress implements AutoCloseable {
 
   @Override
   public void close() {
-    timer.shutdownNow();
+    ticking.cancel(false);
+    timer.shutdown();
     spark.removeSparkListener(listener);
     if (terminal != null) {
       show();

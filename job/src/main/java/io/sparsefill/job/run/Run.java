@@ -88,13 +88,15 @@ public final class Run {
   public static RunSummary execute(SparkSession spark, RunOptions options, PrintWriter report)
       throws IOException {
     long started = System.nanoTime();
-    CheckedModel model = CheckedModel.open(options);
+    CheckedModel model =
+        CheckedModel.open(options.model(), options.compute(), options.tokens().bos());
     try (OutputFolder output =
             OutputFolder.open(
                 spark.sparkContext().hadoopConfiguration(),
                 options.output().path(),
                 model.identity(options).fields(),
-                newRunId());
+                newRunId(),
+                model.settings(options, spark.sparkContext().applicationId()));
         TokenizedCorpus corpus = readAndTokenize(spark, options, model, output.done())) {
       Run run = new Run(spark, options, model, output, corpus);
       run.commitWhatIsNotPrefilled();
@@ -112,7 +114,8 @@ public final class Run {
    * @throws UsageException if model or input cannot be used
    */
   public static RunPlan plan(SparkSession spark, RunOptions options) throws IOException {
-    CheckedModel model = CheckedModel.open(options);
+    CheckedModel model =
+        CheckedModel.open(options.model(), options.compute(), options.tokens().bos());
     String output = options.output().path();
     Set<String> done =
         output == null

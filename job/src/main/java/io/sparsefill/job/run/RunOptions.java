@@ -3,7 +3,6 @@ package io.sparsefill.job.run;
 import io.sparsefill.job.InputFormat;
 import io.sparsefill.job.InputOptions;
 import io.sparsefill.job.OnTooLong;
-import io.sparsefill.job.output.Identity;
 import io.sparsefill.job.output.KvCompression;
 import io.sparsefill.kernels.KvDtype;
 import io.sparsefill.udf.Emit;
@@ -118,6 +117,7 @@ public record RunOptions(
                 word -> OnTooLong.valueOf(word.toUpperCase(Locale.ROOT)))),
         compute(
             values.required(RunOption.ATTENTION),
+            values.text(RunOption.PATTERNS),
             values.read(RunOption.ROPE_FREQUENCIES, RopeFrequencies::of),
             values),
         output(values, dryRun),
@@ -129,38 +129,12 @@ public record RunOptions(
         values.text(RunOption.MASTER));
   }
 
-  /**
-   * The options that a stored run had, as far as they decide its numbers; the rest is {@code
-   * values}'.
-   */
-  static RunOptions ofStored(Identity stored, OptionValues values) {
-    return new RunOptions(
-        values.required(RunOption.MODEL),
-        null,
-        new Tokens(BosPolicy.AUTO, 0, OnTooLong.FAIL),
-        compute(
-            stored.fields().get("attention"),
-            RopeFrequencies.of(stored.fields().get("rope_frequencies")),
-            values),
-        new Output(
-            null,
-            stored.emit(),
-            stored.lastPositions(),
-            1,
-            false,
-            stored.kvDtype(),
-            stored.blockTokens(),
-            KvCompression.ZSTD),
-        null,
-        true,
-        values.text(RunOption.MASTER));
-  }
-
-  private static Compute compute(
-      String attention, RopeFrequencies frequencies, OptionValues values) {
+  /** How to pre-fill: what decides numbers as said here, backend and weights as given. */
+  static Compute compute(
+      String attention, String patterns, RopeFrequencies frequencies, OptionValues values) {
     return new Compute(
         attention,
-        values.text(RunOption.PATTERNS),
+        patterns,
         values.choice(RunOption.BACKEND, List.of("auto", "cpu", "cuda"), word -> word),
         values.choice(RunOption.WEIGHTS, List.of("resident", "stream"), word -> word),
         frequencies);

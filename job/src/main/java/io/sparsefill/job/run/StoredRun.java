@@ -1,51 +1,83 @@
 package io.sparsefill.job.run;
 
 import io.sparsefill.job.output.Identity;
+import io.sparsefill.job.output.Manifest;
 import io.sparsefill.udf.EngineOptions;
+import io.sparsefill.udf.model.ModelIdentity;
+import io.sparsefill.udf.model.RopeFrequencies;
+import io.sparsefill.udf.text.BosPolicy;
+import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 
-/** The engine of a run that is stored, to pre-fill its documents again. */
+/**
+ * The runs that an output folder holds, to pre-fill their documents again. Model folder and pattern
+ * file are those of the newest run unless they are given.
+ */
 public final class StoredRun {
-  private StoredRun() {}
+  private final Map<String, String> identity;
+  private final Map<String, String> settings;
+  private final OptionValues values;
 
   /**
-   * Options of an engine that computes what the stored run computed.
+   * Of a folder's manifest.
    *
-   * @param stored identity of the run
-   * @param values model folder, and pattern file if the run had one
-   * @throws UsageException if model or patterns are not those of the stored run
+   * @param values model folder, pattern file, backend, weights
    */
-  public static EngineOptions engine(Identity stored, OptionValues values, int threads) {
-    Map<String, String> fields = stored.fields();
-    RunOptions options = RunOptions.ofStored(stored, values);
-    CheckedModel model = CheckedModel.open(options);
-    Map<String, String> now = model.identity(options).fields();
-    for (String name :
-        new String[] {
-          "model_weights_sha256",
-          "model_config_sha256",
-          "model_tokenizer_sha256",
-          "attention_digest"
-        }) {
-      if (!Objects.equals(fields.get(name), now.get(name))) {
-        String which =
-            name.equals("attention_digest")
-                ? "give its pattern file as --patterns"
-                : "give its model";
-        throw new UsageException(
-            "Cannot pre-fill again with model "
-                + model.folder()
-                + ": "
-                + name
-                + " is "
-                + now.get(name)
-                + ", the stored run has "
-                + fields.get(name)
-                + "; "
-                + which);
-      }
+  public StoredRun(Manifest manifest, OptionValues values) {
+    List<Manifest.Run> runs = manifest.runs();
+    this.identity = manifest.identity();
+    this.settings = runs.isEmpty() ? Map.of() : runs.get(runs.size() - 1).settings();
+    this.values = values;
+  }
+
+  /** The model's folder; null for an output that holds no run and none given. */
+  public String model() {
+    String given = values.text(RunOption.MODEL);
+    return given == null ? settings.get(CheckedModel.MODEL) : given;
+  }
+
+  /**
+   * Options of an engine that computes what the stored runs computed.
+   *
+   * @throws UsageException if model or patterns are not there any more, or are not those of the
+   *     stored runs
+   */
+  public EngineOptions engine(int threads) {
+    if (model() == null) {
+      throw new UsageException("Cannot pre-fill again: no model is recorded; give --model");
     }
-    return model.engine(options, threads);
+    String given = values.text(RunOption.PATTERNS);
+    RunOptions.Compute compute =
+        RunOptions.compute(
+            identity.get("attention"),
+            given == null ? settings.get(CheckedModel.PATTERNS) : given,
+            RopeFrequencies.of(identity.get("rope_frequencies")),
+            values);
+    CheckedModel model = CheckedModel.open(model(), compute, BosPolicy.AUTO);
+    ModelIdentity files = model.files();
+    mustAgree("model_weights_sha256", files.weightsSha256(), "the model as --model");
+    mustAgree("model_config_sha256", files.configSha256(), "the model as --model");
+    mustAgree("attention_digest", model.attention().digest(), "the pattern file as --patterns");
+    Identity stored = new Identity(identity);
+    return new EngineOptions(
+        model.folder().toString(),
+        compute.backend(),
+        compute.weights(),
+        compute.attention(),
+        model.patternsJson(),
+        stored.emit(),
+        stored.lastPositions(),
+        compute.ropeFrequencies(),
+        stored.kvDtype(),
+        stored.blockTokens(),
+        threads);
+  }
+
+  private void mustAgree(String name, String now, String toGive) {
+    if (!now.equals(identity.get(name))) {
+      throw new UsageException(
+          "Cannot pre-fill again with model %s: %s is %s, the stored documents have %s; give %s that they were made with"
+              .formatted(model(), name, now, identity.get(name), toGive));
+    }
   }
 }

@@ -9,7 +9,10 @@ import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The doctor on the machine of the tests; oracles: what is known of the bundled model, and of folders made here. */
+/**
+ * The doctor on the machine of the tests; oracles: what is known of the bundled model, and of
+ * folders made here.
+ */
 class DoctorCommandTest {
   @TempDir Path folder;
 
@@ -25,12 +28,11 @@ class DoctorCommandTest {
   @Test
   void allIsWellWithTheBundledModelAndAWritableFolder() throws IOException {
     Path output = folder.resolve("out");
-    Cli doctor =
-        Cli.run("doctor", "--model", Cli.MODEL, "--output", output).expect(ExitCode.DONE);
+    Cli doctor = Cli.run("doctor", "--model", Cli.MODEL, "--output", output).expect(ExitCode.DONE);
 
     assertThat(doctor.json().path("ok").asBoolean()).isTrue();
-    assertThat(result(doctor, "model")).isEqualTo(
-        "ok: llama, 4 layers, 4 heads, vocabulary 2048, up to 32768 tokens");
+    assertThat(result(doctor, "model"))
+        .isEqualTo("ok: llama, 4 layers, 4 heads, vocabulary 2048, up to 32768 tokens");
     assertThat(result(doctor, "tokenizer")).startsWith("ok: ");
     assertThat(result(doctor, "vector module")).startsWith("ok: ");
     assertThat(result(doctor, "Spark")).startsWith("ok: ");
@@ -44,8 +46,7 @@ class DoctorCommandTest {
     Path file = Files.writeString(folder.resolve("file"), "");
 
     Cli doctor =
-        Cli.run("doctor", "--model", model, "--output", file.resolve("out"))
-            .expect(ExitCode.CRASH);
+        Cli.run("doctor", "--model", model, "--output", file.resolve("out")).expect(ExitCode.CRASH);
 
     assertThat(doctor.json().path("ok").asBoolean()).isFalse();
     assertThat(result(doctor, "model")).startsWith("failed: ").contains("safetensors");

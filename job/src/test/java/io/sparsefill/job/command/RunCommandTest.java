@@ -73,9 +73,7 @@ class RunCommandTest {
     assertThat(last.getInt(5)).isEqualTo(192);
     assertThat(last.getInt(6)).isEqualTo(d3 - 1);
 
-    Cli verify =
-        Cli.run("verify", "--output", output, "--model", Cli.MODEL, "--sample", 2)
-            .expect(ExitCode.DONE);
+    Cli verify = Cli.run("verify", "--output", output, "--sample", 2).expect(ExitCode.DONE);
     assertThat(verify.json().path("ok").asBoolean()).isTrue();
     assertThat(verify.json().path("recomputed").asInt()).isEqualTo(2);
     Cli inspect = Cli.run("inspect", "--output", output).expect(ExitCode.DONE);

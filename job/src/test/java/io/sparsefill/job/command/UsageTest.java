@@ -132,6 +132,20 @@ class UsageTest {
   }
 
   @Test
+  void verifyWithAnotherModel() throws IOException {
+    Path made = folder.resolve("made");
+    Cli.runOver(input, made).expect(ExitCode.DONE);
+    Path other = Files.createDirectory(folder.resolve("other"));
+    for (String name : new String[] {"tokenizer.json", "model.safetensors"}) {
+      Files.copy(Cli.MODEL.resolve(name), other.resolve(name));
+    }
+    String config = Files.readString(Cli.MODEL.resolve("config.json"));
+    Files.writeString(other.resolve("config.json"), config.replace("1e-05", "1e-06"));
+    refused(
+        Cli.run("verify", "--output", made, "--model", other), "model_config_sha256", "--model");
+  }
+
+  @Test
   void inspectAndVerifyOfAFolderWithoutOutput() {
     refused(Cli.run("inspect", "--output", folder), folder.toString());
     refused(Cli.run("verify", "--output", folder), folder.toString());

@@ -63,6 +63,7 @@ class CrashTest {
     try (OutputFolder folder = Outputs.open(out, "r2")) {
       kept = folder.done();
       checkWhole(out, folder.manifest());
+      assertThat(folder.manifest().runs().get(0).settings()).containsEntry("model", "m of r1");
       assertThat(kept).contains(OutputFolder.doneKey("a", "sha-a"));
       Map<String, Integer> missing = new TreeMap<>(Map.of("b", 8, "c", 9, "d", 17));
       missing.keySet().removeIf(id -> kept.contains(OutputFolder.doneKey(id, "sha-" + id)));
@@ -156,7 +157,11 @@ class CrashTest {
   private static OutputFolder killed(Storage storage, String runId) throws Exception {
     Clock clock = Clock.systemUTC();
     return OutputFolder.open(
-        storage, IDENTITY, OutputLockTest.deadOwner(runId, Instant.now()), clock);
+        storage,
+        IDENTITY,
+        OutputLockTest.deadOwner(runId, Instant.now()),
+        Map.of("model", "m of " + runId),
+        clock);
   }
 
   private static final class Death extends UncheckedIOException {

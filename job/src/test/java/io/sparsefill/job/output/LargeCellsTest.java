@@ -73,7 +73,7 @@ class LargeCellsTest {
     identity.put(Identity.BLOCK_TOKENS, "" + BLOCK_TOKENS);
     identity.put(Identity.EMIT, "kv");
     Configuration conf = new Configuration();
-    try (OutputFolder folder = OutputFolder.open(conf, args[0], identity, "big")) {
+    try (OutputFolder folder = OutputFolder.open(conf, args[0], identity, "big", Map.of())) {
       folder.commitWave(1, List.of(write(folder, conf)));
     }
     try (SparkSession spark = Outputs.spark()) {

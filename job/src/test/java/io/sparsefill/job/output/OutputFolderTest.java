@@ -96,7 +96,7 @@ class OutputFolderTest {
     other.put(Identity.KV_DTYPE, "fp16");
     other.put("weights_sha256", "abc");
     other.remove("rope");
-    assertThatThrownBy(() -> OutputFolder.open(Outputs.CONF, out.toString(), other, "r2"))
+    assertThatThrownBy(() -> OutputFolder.open(Outputs.CONF, out.toString(), other, "r2", Map.of()))
         .isInstanceOfSatisfying(
             OutputConflict.class,
             conflict ->
@@ -143,7 +143,8 @@ class OutputFolderTest {
         .hasMessageContaining("Cannot write to")
         .hasMessageContaining("choose another --output");
     assertThatThrownBy(
-            () -> OutputFolder.open(Outputs.CONF, "nosuch://x/y", Outputs.identity(), "r1"))
+            () ->
+                OutputFolder.open(Outputs.CONF, "nosuch://x/y", Outputs.identity(), "r1", Map.of()))
         .isInstanceOf(OutputRefused.class)
         .hasMessageContaining("nosuch");
   }

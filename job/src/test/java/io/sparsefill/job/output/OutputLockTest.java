@@ -156,11 +156,12 @@ class OutputLockTest {
     Path out = temp.resolve("out");
     Storage folderStorage = new Storage(Outputs.CONF, out.toString());
     Identity identity = new Identity(Outputs.identity());
-    OutputFolder lost = OutputFolder.open(folderStorage, identity, elsewhere("lost", NOW), at(NOW));
+    OutputFolder lost =
+        OutputFolder.open(folderStorage, identity, elsewhere("lost", NOW), Map.of(), at(NOW));
     TaskOutput task = Outputs.task(lost, 1, 0, Map.of("a", 8));
     Instant late = NOW.plusSeconds(500);
     try (OutputFolder next =
-        OutputFolder.open(folderStorage, identity, Owner.self("next", late), at(late))) {
+        OutputFolder.open(folderStorage, identity, Owner.self("next", late), Map.of(), at(late))) {
       TaskOutput mine = Outputs.task(next, 1, 0, Map.of("b", 8));
       assertThatThrownBy(() -> lost.commitWave(1, List.of(task)))
           .isInstanceOf(IOException.class)

@@ -46,7 +46,7 @@ final class Outputs {
   }
 
   static OutputFolder open(Path folder, String runId) throws IOException {
-    return OutputFolder.open(CONF, folder.toString(), identity(), runId);
+    return OutputFolder.open(CONF, folder.toString(), identity(), runId, Map.of());
   }
 
   /** Token ids that depend on the document's name. */
