@@ -287,6 +287,11 @@ public abstract class AttentionContract {
         assertThat(chosen.computedTiles())
             .isLessThanOrEqualTo(chosen.causalTiles())
             .isGreaterThanOrEqualTo(sizes[1] == 0 ? chosen.causalTiles() : 1);
+        // What is decided must not depend on the rows that are read.
+        int last = TileIndex.tiles(shape.tokens()) - 1;
+        try (AttentionIndex lastRows = backend.index(patterns, shape, true, last, q, k)) {
+          assertThat(lastRows.sparseHeads()).as("T=%d, last tile", sizes[0]).isEqualTo(sizes[1]);
+        }
       }
     }
   }

@@ -11,8 +11,9 @@ import io.sparsefill.kernels.attention.TileIndex;
 
 /** The CPU backend in its contract tests. */
 final class CpuUnderTest implements BackendUnderTest {
+  private static final TileMath MATH = TileMath.choose();
+
   private final CpuBackend backend;
-  private final TileMath math = TileMath.choose();
 
   CpuUnderTest(int threads) {
     backend = new CpuBackend(threads);
@@ -52,11 +53,11 @@ final class CpuUnderTest implements BackendUnderTest {
   }
 
   private CpuEstimate estimate(AttentionShape shape, Tensor q, Tensor k) {
-    PackedKv kv = new PackedKv(shape, math.widthStep());
+    PackedKv kv = new PackedKv(shape, MATH.widthStep());
     try (Workers one = new Workers(1)) {
       kv.packKeys(one, shape, CpuTensor.of(k));
     }
-    return new CpuEstimate(math, shape, kv, CpuTensor.of(q));
+    return new CpuEstimate(MATH, shape, kv, CpuTensor.of(q));
   }
 
   @Override
