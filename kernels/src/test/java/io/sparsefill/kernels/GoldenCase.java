@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -98,10 +99,10 @@ final class GoldenCase {
   /** Row {@code head} of an integer tensor [heads, n]. */
   int[] line(String tensor, int head) {
     int n = tensors.shape(tensor)[1];
-    return java.util.Arrays.copyOfRange(tensors.ints(tensor), head * n, (head + 1) * n);
+    return Arrays.copyOfRange(tensors.ints(tensor), head * n, (head + 1) * n);
   }
 
-  /** An integer tensor whose first dimension is the heads, and its last one n. */
+  /** The file's tensors. */
   StoredTensors tensors() {
     return tensors;
   }

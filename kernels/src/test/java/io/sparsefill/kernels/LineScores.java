@@ -6,6 +6,7 @@ import io.sparsefill.kernels.attention.HeadPattern;
 import io.sparsefill.kernels.attention.LineSelection;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
 
 /**
@@ -58,7 +59,7 @@ record LineScores(double[] vertical, double[] slash) {
             .toArray());
   }
 
-  private int[] largest(int count, java.util.function.IntToDoubleFunction score) {
+  private int[] largest(int count, IntToDoubleFunction score) {
     return IntStream.range(0, vertical.length)
         .boxed()
         .sorted(Comparator.comparingDouble(i -> -score.applyAsDouble(i)))

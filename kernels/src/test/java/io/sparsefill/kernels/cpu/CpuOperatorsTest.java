@@ -2,9 +2,10 @@ package io.sparsefill.kernels.cpu;
 
 import io.sparsefill.kernels.BackendUnderTest;
 import io.sparsefill.kernels.OperatorContract;
+import io.sparsefill.kernels.TensorContract;
 import org.junit.jupiter.api.Nested;
 
-/** The operator contract on the CPU backend. */
+/** The contracts of operators and tensors on the CPU backend. */
 class CpuOperatorsTest {
   @Nested
   class OneThread extends OperatorContract {
@@ -16,6 +17,14 @@ class CpuOperatorsTest {
 
   @Nested
   class TwoThreads extends OperatorContract {
+    @Override
+    protected BackendUnderTest open() {
+      return new CpuUnderTest(2);
+    }
+  }
+
+  @Nested
+  class Tensors extends TensorContract {
     @Override
     protected BackendUnderTest open() {
       return new CpuUnderTest(2);

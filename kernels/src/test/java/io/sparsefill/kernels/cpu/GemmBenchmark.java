@@ -60,7 +60,7 @@ public class GemmBenchmark {
   /** Random matrices. */
   @Setup
   public void prepare() {
-    String[] sizes = weight.split(":");
+    String[] sizes = weight.split(":", -1);
     k = Integer.parseInt(sizes[1]);
     n = Integer.parseInt(sizes[2]);
     backend = new CpuBackend(threads);
