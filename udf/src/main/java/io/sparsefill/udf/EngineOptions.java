@@ -34,4 +34,14 @@ public record EngineOptions(
     KvDtype kvDtype,
     int blockTokens,
     int threads)
-    implements Serializable {}
+    implements Serializable {
+  /** Checks the numbers. */
+  public EngineOptions {
+    if (lastPositions < 1 || blockTokens < 1 || threads < 1) {
+      throw new IllegalArgumentException(
+          "Cannot pre-fill with %d last positions, blocks of %d tokens and %d threads: each must be at least 1"
+              .formatted(lastPositions, blockTokens, threads));
+    }
+    emit = Set.copyOf(emit);
+  }
+}

@@ -26,6 +26,12 @@ final class Scores {
     for (Chunk block : Chunk.of(0, result.length, (int) work.logits.rows())) {
       backend.nll(logits(block), tokens, block.from() + 1, result, block.from());
     }
+    for (int t = 0; t < result.length; t++) {
+      if (!Float.isFinite(result[t])) {
+        throw new ArithmeticException(
+            "The log-likelihood of token %d is not finite: %s".formatted(t + 1, result[t]));
+      }
+    }
     return result;
   }
 

@@ -1,0 +1,36 @@
+package io.sparsefill.udf;
+
+import io.sparsefill.kernels.attention.AttentionPlan;
+import io.sparsefill.kernels.cpu.CpuBackend;
+import io.sparsefill.udf.model.Checkpoint;
+import io.sparsefill.udf.model.ModelConfig;
+import java.nio.file.Path;
+
+/** What an {@link Engine} is made of, on a backend that keeps account. */
+final class RecordedPrefill implements AutoCloseable {
+  final RecordingBackend backend;
+  private final EngineOptions options;
+  private final ModelTensors model;
+
+  RecordedPrefill(EngineOptions options) {
+    this.options = options;
+    this.backend = new RecordingBackend(new CpuBackend(options.threads()));
+    Checkpoint checkpoint = Checkpoint.open(Path.of(options.model()));
+    this.model =
+        new ModelTensors(backend.backend(), checkpoint, options.weights().equals("stream"), true);
+    backend.startCounting();
+  }
+
+  PrefillResult run(int[] tokens, KvSink sink) throws Exception {
+    ModelConfig config = model.config();
+    AttentionPlan plan =
+        AttentionPlan.parse(
+            options.attention(), options.patternsJson(), config.layers(), config.heads());
+    return new Prefill(backend.backend(), model, plan, options).run(tokens, sink);
+  }
+
+  @Override
+  public void close() {
+    model.close();
+  }
+}
