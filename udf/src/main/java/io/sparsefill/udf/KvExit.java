@@ -3,10 +3,13 @@ package io.sparsefill.udf;
 import io.sparsefill.kernels.Backend;
 import io.sparsefill.kernels.KvDtype;
 import io.sparsefill.kernels.Tensor;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 
 /**
  * Where the keys and values of a layer leave: two pairs of buffers, and one thread that cuts them
@@ -19,8 +22,11 @@ final class KvExit implements AutoCloseable {
   private final KvSink sink;
   private final KvDtype dtype;
   private final int blockTokens;
+  private final List<Tensor> owned = new ArrayList<>();
   private final Pair[] pairs;
   private final ExecutorService thread;
+  private volatile Throwable failure;
+  private volatile boolean closing;
 
   /** Keys and values of one layer, and the departure of the layer that they held last. */
   private static final class Pair {
@@ -45,10 +51,17 @@ final class KvExit implements AutoCloseable {
     this.dtype = dtype;
     this.blockTokens = blockTokens;
     this.pairs = new Pair[sink == null ? 1 : 2];
-    for (int i = 0; i < pairs.length; i++) {
-      Tensor k = backend.allocate(tokens, width, "keys of a layer, " + tokens + " tokens");
-      pairs[i] =
-          new Pair(k, backend.allocate(tokens, width, "values of a layer, " + tokens + " tokens"));
+    boolean complete = false;
+    try {
+      for (int i = 0; i < pairs.length; i++) {
+        Tensor k = allocate(tokens, width, "keys of a layer, ");
+        pairs[i] = new Pair(k, allocate(tokens, width, "values of a layer, "));
+      }
+      complete = true;
+    } finally {
+      if (!complete) {
+        owned.forEach(Tensor::close);
+      }
     }
     this.thread =
         Executors.newSingleThreadExecutor(
@@ -59,8 +72,21 @@ final class KvExit implements AutoCloseable {
             });
   }
 
-  /** Waits until a layer may overwrite its buffers. */
+  private Tensor allocate(int tokens, int width, String what) {
+    Tensor tensor = backend.allocate(tokens, width, what + tokens + " tokens");
+    owned.add(tensor);
+    return tensor;
+  }
+
+  /**
+   * Waits until a layer may overwrite its buffers.
+   *
+   * @throws Exception what the sink threw, at whichever layer
+   */
   void awaitFree(int layer) throws Exception {
+    if (failure != null) {
+      rethrow(failure);
+    }
     await(pair(layer).departure);
   }
 
@@ -93,9 +119,14 @@ final class KvExit implements AutoCloseable {
         () -> {
           try {
             blocks(layer, pair);
-            departure.complete(null);
           } catch (Throwable e) { // handed to the pre-fill's thread, which throws it on
-            departure.completeExceptionally(e);
+            failure = e;
+          }
+          // A layer behind a failed one ends with the same failure: its blocks were not taken.
+          if (failure == null) {
+            departure.complete(null);
+          } else {
+            departure.completeExceptionally(failure);
           }
         });
   }
@@ -103,6 +134,9 @@ final class KvExit implements AutoCloseable {
   private void blocks(int layer, Pair pair) throws Exception {
     long tokens = pair.k.rows();
     for (int block = 0; (long) block * blockTokens < tokens; block++) {
+      if (failure != null || closing) {
+        return;
+      }
       int start = block * blockTokens;
       int count = (int) Math.min(blockTokens, tokens - start);
       byte[] key = pack(layer, start, "keys", pair.k.rows(start, count));
@@ -132,33 +166,43 @@ final class KvExit implements AutoCloseable {
     try {
       departure.get();
     } catch (ExecutionException e) {
-      if (e.getCause() instanceof Exception failure) {
-        throw failure;
-      }
-      throw (Error) e.getCause();
+      rethrow(e.getCause());
     }
+  }
+
+  private static void rethrow(Throwable failure) throws Exception {
+    if (failure instanceof Exception exception) {
+      throw exception;
+    }
+    throw (Error) failure;
+  }
+
+  /**
+   * Interrupts the sink, for a pre-fill that was interrupted itself. A pre-fill that fails for
+   * another reason lets the sink finish its block: an interrupted write would cost more than the
+   * document.
+   */
+  void interrupt() {
+    thread.shutdownNow();
   }
 
   /** Ends the thread, waiting for a block that is on its way, and frees the buffers. */
   @Override
   public void close() {
-    thread.shutdownNow();
+    closing = true;
+    thread.shutdown();
     boolean interrupted = false;
-    while (true) {
+    while (!thread.isTerminated()) {
       try {
-        if (thread.awaitTermination(1, java.util.concurrent.TimeUnit.HOURS)) {
-          break;
-        }
+        thread.awaitTermination(1, TimeUnit.HOURS);
       } catch (InterruptedException e) {
         interrupted = true;
+        interrupt();
       }
     }
     if (interrupted) {
       Thread.currentThread().interrupt();
     }
-    for (Pair pair : pairs) {
-      pair.k.close();
-      pair.v.close();
-    }
+    owned.forEach(Tensor::close);
   }
 }

@@ -84,10 +84,15 @@ final class ModelTensors implements AutoCloseable {
     return head;
   }
 
-  /** A layer's weights, for the time until they are closed. */
-  LayerTensors layer(int layer) {
+  /**
+   * A layer's weights, for the time until they are closed.
+   *
+   * @param reader backend of the pre-fill that reads them; it uploads them when they are streamed,
+   *     because several pre-fills do so at the same time
+   */
+  LayerTensors layer(int layer, Backend reader) {
     return resident.isEmpty()
-        ? new LayerTensors(backend, checkpoint.layer(layer), config(), layer, true)
+        ? new LayerTensors(reader, checkpoint.layer(layer), config(), layer, true)
         : resident.get(layer);
   }
 

@@ -42,18 +42,16 @@ final class Prefill {
    */
   PrefillResult run(int[] tokens, KvSink sink) throws Exception {
     checkTokens(tokens);
-    long start = System.nanoTime();
-    ModelConfig config = model.config();
     Set<Emit> emit = options.emit();
-    boolean everyNll = emit.contains(Emit.NLL) || emit.contains(Emit.TOKEN_NLL);
-    boolean lastRows = emit.contains(Emit.LOGITS) || emit.contains(Emit.HIDDEN);
-    int lastPositions = Math.min(options.lastPositions(), tokens.length);
-    // The first token whose state after the last layer somebody reads.
-    int firstNeeded = everyNll ? 0 : lastRows ? tokens.length - lastPositions : tokens.length;
-    Accounting accounting = new Accounting();
+    if (emit.contains(Emit.KV) && sink == null) {
+      throw new IllegalArgumentException(
+          "Cannot pre-fill: KV blocks are asked for, but there is no sink to take them");
+    }
+    ModelConfig config = model.config();
+    boolean withLogits = emit.contains(Emit.LOGITS) || everyState();
     try (Workspace work =
             new Workspace(
-                backend, config, options.ropeFrequencies(), tokens.length, everyNll || lastRows);
+                backend, config, options.ropeFrequencies(), tokens.length, withLogits);
         KvExit exit =
             new KvExit(
                 backend,
@@ -62,32 +60,61 @@ final class Prefill {
                 options.blockTokens(),
                 tokens.length,
                 config.kvHeads() * config.headDim())) {
-      embed(tokens, work);
-      for (int l = 0; l < config.layers(); l++) {
-        boolean last = l == config.layers() - 1;
-        layer(l, last ? firstNeeded : 0, tokens.length, work, exit, accounting);
+      try {
+        return compute(tokens, work, exit);
+      } catch (InterruptedException e) {
+        exit.interrupt();
+        throw e;
       }
-      Scores scores = new Scores(backend, model, work);
-      float[] nll = everyNll ? scores.nll(tokens) : null;
-      float[][] logits = emit.contains(Emit.LOGITS) ? scores.lastLogits(lastPositions) : null;
-      float[] hidden = emit.contains(Emit.HIDDEN) ? scores.lastHidden() : null;
-      exit.awaitAll();
-      return new PrefillResult(
-          tokens.length,
-          logits,
-          nll,
-          hidden,
-          accounting.describe(plan),
-          accounting.density(),
-          accounting.nanos / 1e9,
-          (System.nanoTime() - start) / 1e9,
-          backend.device());
     }
+  }
+
+  /** Whether the states of all tokens after the last layer are read. */
+  private boolean everyState() {
+    return options.emit().contains(Emit.NLL) || options.emit().contains(Emit.TOKEN_NLL);
+  }
+
+  private PrefillResult compute(int[] tokens, Workspace work, KvExit exit) throws Exception {
+    long start = System.nanoTime();
+    Set<Emit> emit = options.emit();
+    int lastPositions = Math.min(options.lastPositions(), tokens.length);
+    // How many of the last tokens' states after the last layer are read.
+    int needed = 0;
+    if (everyState()) {
+      needed = tokens.length;
+    } else if (emit.contains(Emit.LOGITS)) {
+      needed = lastPositions;
+    } else if (emit.contains(Emit.HIDDEN)) {
+      needed = 1;
+    }
+    Accounting accounting = new Accounting();
+    embed(tokens, work);
+    int lastLayer = model.config().layers() - 1;
+    for (int l = 0; l <= lastLayer; l++) {
+      int firstNeeded = l == lastLayer ? tokens.length - needed : 0;
+      layer(l, firstNeeded, tokens.length, work, exit, accounting);
+    }
+    Scores scores = new Scores(backend, model, work);
+    float[] nll = everyState() ? scores.nll(tokens) : null;
+    float[][] logits = emit.contains(Emit.LOGITS) ? scores.lastLogits(lastPositions) : null;
+    float[] hidden = emit.contains(Emit.HIDDEN) ? scores.lastHidden() : null;
+    exit.awaitAll();
+    return new PrefillResult(
+        tokens.length,
+        logits,
+        nll,
+        hidden,
+        accounting.describe(plan),
+        accounting.density(),
+        accounting.nanos / 1e9,
+        (System.nanoTime() - start) / 1e9,
+        backend.device());
   }
 
   private void checkTokens(int[] tokens) {
     if (tokens.length == 0) {
-      throw new IllegalArgumentException("Cannot pre-fill a document without tokens");
+      throw new IllegalArgumentException(
+          "Cannot pre-fill: the document has no tokens; leave it out");
     }
     int vocab = model.config().vocab();
     for (int i = 0; i < tokens.length; i++) {
@@ -130,7 +157,7 @@ final class Prefill {
     exit.awaitFree(l);
     Tensor keys = exit.keys(l);
     Tensor values = exit.values(l);
-    try (ModelTensors.LayerTensors weights = model.layer(l)) {
+    try (ModelTensors.LayerTensors weights = model.layer(l, backend)) {
       Layer layer = new Layer(backend, config, weights, shape, work);
       layer.project(firstQuery, keys, values);
       exit.depart(l);

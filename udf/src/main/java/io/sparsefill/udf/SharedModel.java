@@ -81,9 +81,17 @@ final class SharedModel {
     }
   }
 
+  /** How many models this JVM holds. */
+  static int held() {
+    synchronized (OPEN) {
+      return OPEN.size();
+    }
+  }
+
   private static ModelTensors load(EngineOptions options, boolean stream, boolean withHead) {
+    Checkpoint checkpoint = Checkpoint.open(Path.of(options.model()));
     // Uploads run on threads of their own backend, because the tensors outlive every task's.
-    Backend uploader = new CpuBackend(Math.max(1, options.threads()));
-    return new ModelTensors(uploader, Checkpoint.open(Path.of(options.model())), stream, withHead);
+    Backend uploader = new CpuBackend(options.threads());
+    return new ModelTensors(uploader, checkpoint, stream, withHead);
   }
 }
