@@ -132,7 +132,7 @@ public interface Backend extends AutoCloseable {
   /**
    * Rows as they are stored: little-endian elements of {@code dtype}, row-major.
    *
-   * @throws ArithmeticException when fp16 cannot hold a value, naming it
+   * @throws ArithmeticException when a value is not finite or fp16 cannot hold it, naming it
    */
   byte[] pack(Tensor rows, KvDtype dtype);
 

@@ -157,6 +157,19 @@ public abstract class TensorContract {
   }
 
   @Test
+  void packOfWhatIsNotFiniteIsAnErrorThatSaysWhere() {
+    for (float bad : new float[] {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY}) {
+      try (Tensor tensor = upload(new ArrayMatrix(2, new float[] {1, 2, bad, 4}))) {
+        for (KvDtype dtype : KvDtype.values()) {
+          assertThatThrownBy(() -> backend.pack(tensor, dtype))
+              .isInstanceOf(ArithmeticException.class)
+              .hasMessageContaining("row 1, column 0: it is " + bad);
+        }
+      }
+    }
+  }
+
+  @Test
   void fp16OverflowIsAnErrorThatNamesTheValue() {
     try (Tensor tensor = upload(new ArrayMatrix(2, new float[] {1, 2, 3, -70000}))) {
       assertThatThrownBy(() -> backend.pack(tensor, KvDtype.FP16))

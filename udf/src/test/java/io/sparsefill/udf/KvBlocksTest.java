@@ -77,7 +77,8 @@ class KvBlocksTest {
 
   private static long crc(KvBlock block) {
     CRC32C crc = new CRC32C();
-    crc.update(ByteBuffer.allocate(2 * block.key().length).put(block.key()).put(block.value()).flip());
+    crc.update(
+        ByteBuffer.allocate(2 * block.key().length).put(block.key()).put(block.value()).flip());
     return crc.getValue();
   }
 
@@ -117,7 +118,9 @@ class KvBlocksTest {
         TINY.write(
             folder,
             (name, values) -> {
-              for (int i = 0; name.equals("model.layers.1.self_attn.v_proj") && i < values.length; i++) {
+              for (int i = 0;
+                  name.equals("model.layers.1.self_attn.v_proj") && i < values.length;
+                  i++) {
                 values[i] *= 20_000;
               }
             });
@@ -142,6 +145,24 @@ class KvBlocksTest {
         .hasMessageStartingWith(expected)
         .hasMessageContaining("--kv-dtype bf16");
     assertThat(blocks(100, KvDtype.BF16)).hasSameSizeAs(exact.blocks());
+  }
+
+  @ParameterizedTest
+  @EnumSource(KvDtype.class)
+  void whatIsNotFiniteIsNotStored(KvDtype dtype) {
+    model =
+        TINY.write(
+            folder,
+            (name, values) -> {
+              if (name.equals("model.layers.2.self_attn.k_proj")) {
+                values[0] = Float.NaN;
+              }
+            });
+    assertThatThrownBy(() -> blocks(100, dtype))
+        .isInstanceOf(ArithmeticException.class)
+        .hasMessage(
+            "Layer 2, keys from token 0 on: Cannot store row 0, column 0: it is NaN;"
+                + " check the model's weights");
   }
 
   /** Oracle: RoPE turns a key and keeps its length; values are not turned. */

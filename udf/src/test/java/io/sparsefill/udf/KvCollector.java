@@ -23,6 +23,23 @@ final class KvCollector implements KvSink {
     return List.copyOf(blocks);
   }
 
+  /** Everything about every block, in a form that compares by content. */
+  List<List<Object>> contents() {
+    return blocks().stream()
+        .map(
+            b ->
+                List.<Object>of(
+                    b.layer(),
+                    b.block(),
+                    b.tokenStart(),
+                    b.tokenCount(),
+                    b.dtype(),
+                    ByteBuffer.wrap(b.key()),
+                    ByteBuffer.wrap(b.value()),
+                    b.crc32c()))
+        .toList();
+  }
+
   /** Keys or values of a layer, [G][T][D]; the blocks must be fp32. */
   float[] layer(int layer, boolean keys, ModelConfig config, int tokens) {
     int g = config.kvHeads();

@@ -124,6 +124,7 @@ final class CpuRows {
     FloatBuffer buffer = rows.buffer(0, count);
     for (int r = 0; r < count; r++) {
       buffer.get(r * cols, row);
+      checkFinite(row, r);
       int at = r * cols * dtype.bytes();
       switch (dtype) {
         case BF16 -> {
@@ -140,6 +141,16 @@ final class CpuRows {
       }
     }
     return target;
+  }
+
+  private static void checkFinite(float[] row, int r) {
+    for (int c = 0; c < row.length; c++) {
+      if (!Float.isFinite(row[c])) {
+        throw new ArithmeticException(
+            "Cannot store row %d, column %d: it is %s; check the model's weights"
+                .formatted(r, c, row[c]));
+      }
+    }
   }
 
   private static void packFp16(float[] row, byte[] target, int at) {
