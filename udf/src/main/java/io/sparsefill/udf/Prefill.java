@@ -50,8 +50,7 @@ final class Prefill {
     ModelConfig config = model.config();
     boolean withLogits = emit.contains(Emit.LOGITS) || everyState();
     try (Workspace work =
-            new Workspace(
-                backend, config, options.ropeFrequencies(), tokens.length, withLogits);
+            new Workspace(backend, config, options.ropeFrequencies(), tokens.length, withLogits);
         KvExit exit =
             new KvExit(
                 backend,

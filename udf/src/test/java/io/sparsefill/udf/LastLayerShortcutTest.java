@@ -65,16 +65,14 @@ class LastLayerShortcutTest {
       throws Exception {
     int[] tokens = new Random(length).ints(length, 3, config.vocab()).toArray();
     KvCollector fullKv = new KvCollector();
-    PrefillResult full =
-        options(model, attention).lastPositions(length).prefill(tokens, fullKv);
+    PrefillResult full = options(model, attention).lastPositions(length).prefill(tokens, fullKv);
 
     KvCollector kv = new KvCollector();
     options(model, attention).emit(Emit.KV).prefill(tokens, kv);
     for (int l = 0; l < config.layers(); l++) {
       for (boolean keys : new boolean[] {true, false}) {
         assertThat(
-                distance(
-                    kv.layer(l, keys, config, length), fullKv.layer(l, keys, config, length)))
+                distance(kv.layer(l, keys, config, length), fullKv.layer(l, keys, config, length)))
             .as("%d tokens, layer %d, kv only", length, l)
             .isLessThan(TOLERANCE);
       }

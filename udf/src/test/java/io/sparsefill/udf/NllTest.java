@@ -62,7 +62,8 @@ class NllTest {
       assertThat((long) TOKENS * WIDE.vocab() * Float.BYTES).isGreaterThan(LOGITS_BYTES);
       assertThat(recorded.backend.allocations())
           .isNotEmpty()
-          .allSatisfy(allocation -> assertThat(allocation.bytes()).isLessThanOrEqualTo(LOGITS_BYTES));
+          .allSatisfy(
+              allocation -> assertThat(allocation.bytes()).isLessThanOrEqualTo(LOGITS_BYTES));
     }
   }
 
@@ -87,8 +88,7 @@ class NllTest {
     assertThatThrownBy(() -> TestOptions.of(model).emit(Emit.NLL).prefill(WIDE.tokens(5), null))
         .isInstanceOf(ArithmeticException.class)
         .hasMessage("The log-likelihood of token 1 is not finite: NaN");
-    assertThatThrownBy(
-            () -> TestOptions.of(model).emit(Emit.LOGITS).prefill(WIDE.tokens(5), null))
+    assertThatThrownBy(() -> TestOptions.of(model).emit(Emit.LOGITS).prefill(WIDE.tokens(5), null))
         .isInstanceOf(ArithmeticException.class)
         .hasMessageStartingWith("The logits at token 4 is not finite: element 0 is NaN");
   }

@@ -30,7 +30,8 @@ final class Parked {
 
   private static boolean isIn(Thread thread, String method) {
     boolean waits =
-        thread.getState() == Thread.State.WAITING || thread.getState() == Thread.State.TIMED_WAITING;
+        thread.getState() == Thread.State.WAITING
+            || thread.getState() == Thread.State.TIMED_WAITING;
     boolean inside = false;
     for (StackTraceElement frame : thread.getStackTrace()) {
       inside |=

@@ -205,6 +205,7 @@ class PrefillFailureTest {
                       inSink.countDown();
                       try {
                         Parked.await(engine, "close", () -> false);
+                        interrupted.set(Thread.interrupted());
                       } catch (InterruptedException e) {
                         interrupted.set(true);
                       }
