@@ -1,6 +1,5 @@
 package io.sparsefill.kernels;
 
-import io.sparsefill.kernels.attention.HeadPattern;
 import java.util.List;
 
 /**

@@ -3,7 +3,6 @@ package io.sparsefill.kernels;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.sparsefill.kernels.attention.HeadPattern;
 import io.sparsefill.kernels.attention.TileIndex;
 import java.util.Arrays;
 import java.util.List;

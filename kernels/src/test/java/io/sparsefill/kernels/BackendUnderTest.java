@@ -1,6 +1,5 @@
 package io.sparsefill.kernels;
 
-import io.sparsefill.kernels.attention.HeadPattern;
 import io.sparsefill.kernels.attention.LineSelection;
 import io.sparsefill.kernels.attention.TileIndex;
 

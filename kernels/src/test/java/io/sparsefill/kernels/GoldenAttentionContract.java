@@ -2,7 +2,6 @@ package io.sparsefill.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.sparsefill.kernels.attention.HeadPattern;
 import io.sparsefill.kernels.attention.LineSelection;
 import java.io.IOException;
 import java.util.Collections;

@@ -2,7 +2,6 @@ package io.sparsefill.kernels;
 
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import io.sparsefill.kernels.attention.HeadPattern;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,6 +1,5 @@
 package io.sparsefill.kernels;
 
-import io.sparsefill.kernels.attention.HeadPattern;
 import io.sparsefill.kernels.attention.HeadTiles;
 import io.sparsefill.kernels.attention.IndexBuilders;
 import io.sparsefill.kernels.attention.LineSelection;

@@ -2,7 +2,6 @@ package io.sparsefill.kernels;
 
 import static io.sparsefill.kernels.attention.TileIndex.TILE;
 
-import io.sparsefill.kernels.attention.HeadPattern;
 import io.sparsefill.kernels.attention.HeadTiles;
 import io.sparsefill.kernels.attention.IndexBuilders;
 import io.sparsefill.kernels.attention.TileIndex;

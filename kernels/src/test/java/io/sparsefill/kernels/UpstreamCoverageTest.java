@@ -3,7 +3,6 @@ package io.sparsefill.kernels;
 import static io.sparsefill.kernels.attention.TileIndex.TILE;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.sparsefill.kernels.attention.HeadPattern;
 import io.sparsefill.kernels.attention.IndexBuilders;
 import io.sparsefill.kernels.attention.TileIndex;
 import java.io.IOException;

@@ -5,8 +5,8 @@ import static io.sparsefill.kernels.attention.TileIndex.TILE;
 import io.sparsefill.kernels.AttentionIndex;
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.Backend;
+import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.Tensor;
-import io.sparsefill.kernels.attention.HeadPattern;
 import io.sparsefill.udf.model.ModelConfig;
 import java.util.List;
 

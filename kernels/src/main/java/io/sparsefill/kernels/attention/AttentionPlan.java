@@ -1,5 +1,6 @@
 package io.sparsefill.kernels.attention;
 
+import io.sparsefill.kernels.HeadPattern;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;

@@ -3,6 +3,7 @@ package io.sparsefill.kernels.attention;
 import static io.sparsefill.kernels.attention.TileIndex.TILE;
 
 import io.sparsefill.kernels.AttentionShape;
+import io.sparsefill.kernels.HeadPattern;
 
 /**
  * The index builders: one head's pattern, and what its estimate selected, to runs of key tiles and

@@ -3,6 +3,7 @@ package io.sparsefill.kernels.attention;
 import static io.sparsefill.kernels.attention.TileIndex.TILE;
 
 import io.sparsefill.kernels.AttentionShape;
+import io.sparsefill.kernels.HeadPattern;
 
 /**
  * Predicted cost of one head's attention in score tiles, for the choice between sparse and dense:

@@ -1,7 +1,7 @@
 package io.sparsefill.kernels.cpu;
 
 import io.sparsefill.kernels.AttentionShape;
-import io.sparsefill.kernels.attention.HeadPattern;
+import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.attention.HeadTiles;
 import io.sparsefill.kernels.attention.IndexBuilders;
 import io.sparsefill.kernels.attention.LineSelection;

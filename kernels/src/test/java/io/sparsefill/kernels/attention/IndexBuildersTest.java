@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.DenseMaskOracle;
+import io.sparsefill.kernels.HeadPattern;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

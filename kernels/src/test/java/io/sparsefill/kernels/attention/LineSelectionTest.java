@@ -3,6 +3,7 @@ package io.sparsefill.kernels.attention;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.sparsefill.kernels.HeadPattern;
 import java.util.Arrays;
 import java.util.Random;
 import java.util.stream.IntStream;

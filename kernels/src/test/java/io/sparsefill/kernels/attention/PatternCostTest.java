@@ -3,6 +3,7 @@ package io.sparsefill.kernels.attention;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sparsefill.kernels.AttentionShape;
+import io.sparsefill.kernels.HeadPattern;
 import java.util.Random;
 import java.util.TreeSet;
 import java.util.stream.IntStream;

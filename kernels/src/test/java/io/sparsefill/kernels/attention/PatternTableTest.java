@@ -3,6 +3,7 @@ package io.sparsefill.kernels.attention;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.attention.PatternTable.Entry;
 import java.util.List;
 import org.junit.jupiter.api.Test;

@@ -4,8 +4,8 @@ import io.sparsefill.kernels.AttentionIndex;
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.Backend;
 import io.sparsefill.kernels.BackendUnderTest;
+import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.Tensor;
-import io.sparsefill.kernels.attention.HeadPattern;
 import io.sparsefill.kernels.attention.LineSelection;
 import io.sparsefill.kernels.attention.TileIndex;
 

@@ -1,8 +1,9 @@
-package io.sparsefill.kernels.attention;
+package io.sparsefill.kernels;
 
 /**
  * Which scores one head computes. Each pattern is turned into runs of key tiles and single key
- * columns by its index builder; the attention operator knows only the result, a {@link TileIndex}.
+ * columns by its index builder; the attention operator knows only the result, an {@link
+ * AttentionIndex}.
  */
 public sealed interface HeadPattern {
   /** All causal scores. */
