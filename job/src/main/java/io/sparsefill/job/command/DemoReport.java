@@ -1,5 +1,6 @@
 package io.sparsefill.job.command;
 
+import io.sparsefill.job.TextTable;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -80,7 +81,7 @@ final class DemoReport {
             "document", "tokens", "density", "tokens/s", "hidden truth", "retrieved", "hit");
     for (Line line : lines) {
       Document document = line.document();
-      table.row(
+      table.add(
           line.answer().docId(),
           document == null ? "-" : String.format(Locale.ROOT, "%,d", document.tokens()),
           document == null ? "-" : String.format(Locale.ROOT, "%.2f", document.density()),

@@ -3,6 +3,7 @@ package io.sparsefill.job.command;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sparsefill.job.TextTable;
 import io.sparsefill.job.run.OptionValues;
 import io.sparsefill.job.run.RunOption;
 import io.sparsefill.job.run.SessionScope;
@@ -48,7 +49,7 @@ final class DoctorCommand implements Callable<Integer> {
     json.put("ok", ok);
     ArrayNode list = json.putArray("checks");
     for (DoctorCheck check : checks) {
-      table.row(check.name(), check.result().label(), check.details());
+      table.add(check.name(), check.result().label(), check.details());
       list.addObject()
           .put("name", check.name())
           .put("result", check.result().label())

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sparsefill.job.DocumentStatus;
 import io.sparsefill.job.DocumentSummary;
 import io.sparsefill.job.PlannedWave;
+import io.sparsefill.job.TextTable;
 import io.sparsefill.job.run.OptionValues;
 import io.sparsefill.job.run.Run;
 import io.sparsefill.job.run.RunOption;
@@ -114,7 +115,7 @@ final class PlanCommand implements Callable<Integer> {
               .filter(d -> d.isToPrefill() && d.tokenCount() > from && d.tokenCount() <= to)
               .toList();
       if (!inside.isEmpty()) {
-        table.row(
+        table.add(
             number(bound),
             number(inside.size()),
             number(inside.stream().mapToLong(DocumentSummary::tokenCount).sum()));
@@ -129,7 +130,7 @@ final class PlanCommand implements Callable<Integer> {
     int shown = Math.min(plan.waves().size(), WAVES_SHOWN);
     for (int w = 0; w < shown; w++) {
       PlannedWave wave = plan.waves().get(w);
-      table.row(
+      table.add(
           w + 1,
           number(wave.documents()),
           number(wave.tokens()),
@@ -137,9 +138,9 @@ final class PlanCommand implements Callable<Integer> {
           duration(wave.seconds()));
     }
     if (shown < plan.waves().size()) {
-      table.row("...", "", "", "", "");
+      table.add("...", "", "", "", "");
     }
-    table.row(
+    table.add(
         "all",
         number(plan.toPrefill()),
         number(plan.tokens()),

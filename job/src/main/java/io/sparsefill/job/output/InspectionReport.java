@@ -1,5 +1,6 @@
 package io.sparsefill.job.output;
 
+import io.sparsefill.job.TextTable;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;

@@ -115,12 +115,4 @@ class InspectionTest {
     byte[] fp32 = {0, 0, 0, 0, (byte) 0xdb, 0x0f, 0x49, 0x40};
     assertThat(StoredFloats.at(KvDtype.FP32, fp32, 1)).isEqualTo((float) Math.PI);
   }
-
-  @Test
-  void columnsAreAligned() {
-    TextTable table = new TextTable("name", "n");
-    table.add("a\nb", "1,000");
-    assertThat(table.lines()).containsExactly("name      n", "a b   1,000");
-    assertThatThrownBy(() -> table.add("x")).isInstanceOf(IllegalArgumentException.class);
-  }
 }
