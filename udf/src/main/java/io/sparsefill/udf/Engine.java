@@ -4,6 +4,8 @@ import io.sparsefill.kernels.Backend;
 import io.sparsefill.kernels.attention.AttentionPlan;
 import io.sparsefill.kernels.cpu.CpuBackend;
 import io.sparsefill.udf.model.ModelConfig;
+import java.nio.file.Path;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -18,6 +20,7 @@ public final class Engine implements AutoCloseable {
   private final Backend backend;
   private final SharedModel.Lease model;
   private final AttentionPlan plan;
+  private final AtomicBoolean busy = new AtomicBoolean();
 
   private Engine(
       EngineOptions options, Backend backend, SharedModel.Lease model, AttentionPlan plan) {
@@ -35,16 +38,15 @@ public final class Engine implements AutoCloseable {
    */
   public static Engine open(EngineOptions options) {
     checkBackend(options.backend());
+    // Options are read before weights: a wrong pattern file must not cost the loading of a model.
+    ModelConfig config = ModelConfig.read(Path.of(options.model()));
+    AttentionPlan plan =
+        AttentionPlan.parse(
+            options.attention(), options.patternsJson(), config.layers(), config.heads());
     Backend backend = new CpuBackend(options.threads());
-    SharedModel.Lease model = null;
     boolean complete = false;
     try {
-      model = SharedModel.acquire(options);
-      ModelConfig config = model.tensors().config();
-      AttentionPlan plan =
-          AttentionPlan.parse(
-              options.attention(), options.patternsJson(), config.layers(), config.heads());
-      Engine engine = new Engine(options, backend, model, plan);
+      Engine engine = new Engine(options, backend, SharedModel.acquire(options), plan);
       LOG.info(
           "Model {} ({}, {} layers) on {}, attention {}",
           options.model(),
@@ -56,9 +58,6 @@ public final class Engine implements AutoCloseable {
       return engine;
     } finally {
       if (!complete) {
-        if (model != null) {
-          model.close();
-        }
         backend.close();
       }
     }
@@ -87,11 +86,20 @@ public final class Engine implements AutoCloseable {
    *
    * @param tokens token ids [T]
    * @param sink takes the KV blocks, or null when {@link Emit#KV} is not asked for
+   * @throws IllegalStateException if another thread's call is still running
    * @throws Exception what went wrong with this document, or what the sink threw; the engine can go
    *     on
    */
   public PrefillResult prefill(int[] tokens, KvSink sink) throws Exception {
-    return new Prefill(backend, model.tensors(), plan, options).run(tokens, sink);
+    if (!busy.compareAndSet(false, true)) {
+      throw new IllegalStateException(
+          "Cannot pre-fill two documents at a time on one engine: open an engine for each thread");
+    }
+    try {
+      return new Prefill(backend, model.tensors(), plan, options).run(tokens, sink);
+    } finally {
+      busy.set(false);
+    }
   }
 
   /** The model's configuration. */

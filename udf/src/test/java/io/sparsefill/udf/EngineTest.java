@@ -95,6 +95,19 @@ class EngineTest {
     return Math.sqrt(error / size);
   }
 
+  /** Oracle: the contract of {@link Engine#prefill}; the sink is called on another thread. */
+  @Test
+  void aSecondDocumentAtTheSameTimeIsRefused() throws Exception {
+    try (Engine engine = Engine.open(TestOptions.of(model).build())) {
+      KvSink nested =
+          block ->
+              assertThatThrownBy(() -> engine.prefill(new int[] {1}, other -> {}))
+                  .isInstanceOf(IllegalStateException.class)
+                  .hasMessageContaining("an engine for each thread");
+      assertThat(engine.prefill(new int[] {1, 2, 3}, nested).tokenCount()).isEqualTo(3);
+    }
+  }
+
   /** Oracle: one engine alone. */
   @ParameterizedTest
   @ValueSource(strings = {"resident", "stream"})
