@@ -18,6 +18,7 @@ import java.nio.file.Path;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -87,7 +88,7 @@ final class DemoCommand implements Callable<Integer> {
     wanted.put(RunOption.EMIT, "kv,logits");
     wanted.put(RunOption.LAST_POSITIONS, Integer.toString(DemoAnswer.lastPositions(answers)));
     wanted.put(RunOption.TOP_K, "5");
-    RunOptions options = RunOptions.of(OptionValues.resolve(wanted, Map.of()));
+    RunOptions options = RunOptions.of(OptionValues.resolve(wanted, machineOptions()));
 
     try (SessionScope session = SessionScope.open("sparsefill demo", options.master())) {
       out.println("Pre-filling generated documents that hide needles, with " + options.model());
@@ -108,6 +109,16 @@ final class DemoCommand implements Callable<Integer> {
       int code = RunCommand.exitCode(summary, options);
       return code == ExitCode.DONE && report.hits() < answers.size() ? ExitCode.PROBLEMS : code;
     }
+  }
+
+  /**
+   * Of the Spark configuration only what belongs to the machine: a model or an output folder that
+   * is configured for real work is none of the demo's.
+   */
+  private static Map<String, String> machineOptions() {
+    Map<String, String> options = SessionScope.configuration();
+    options.keySet().retainAll(Set.of(RunOption.BACKEND.key(), RunOption.WEIGHTS.key()));
+    return options;
   }
 
   private static void write(List<Generated> documents, Path file) throws IOException {

@@ -151,7 +151,7 @@ final class DemoDocuments {
     for (int used = 0, i = 0; used < targetTokens; i++) {
       String sentence = NOISE[i % NOISE.length];
       body.add(sentence);
-      used += tokens.applyAsInt(sentence);
+      used += tokens.applyAsInt(" " + sentence.strip());
     }
     int rounds = body.size() / NOISE.length;
     body.add(

@@ -3,13 +3,17 @@ package io.sparsefill.job.command;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import io.sparsefill.udf.text.BosPolicy;
 import io.sparsefill.udf.text.TextTokenizer;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.apache.spark.sql.Row;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -156,6 +160,73 @@ class RunCommandTest {
     assertThat(Cli.rows(output, "tokens", "token_ids", "doc_id = 'good'").get(0).getList(0))
         .isEqualTo(List.of(0, 5, 6, 7, 8));
     Cli.run("verify", "--output", output).expect(ExitCode.DONE);
+  }
+
+  /**
+   * One embedding row of the model is NaN, so a document with that token fails inside the engine,
+   * when layer 0 has left already.
+   */
+  @Test
+  void documentThatFailsInsideTheEngineLeavesNothingVisible() throws IOException {
+    Path model = withNanEmbedding(300);
+    Path input = folder.resolve("in.jsonl");
+    int[] good = IntStream.range(0, 500).map(i -> 400 + i % 90).toArray();
+    int[] bad = good.clone();
+    bad[10] = 300;
+    Files.write(
+        input, List.of(Cli.line("good", good), Cli.line("bad", bad), Cli.line("fine", good)));
+    Path output = folder.resolve("out");
+
+    Cli.run(
+            "run",
+            "--model",
+            model,
+            "--input",
+            input,
+            "--output",
+            output,
+            "--emit",
+            "kv",
+            "--attention",
+            "vertical-slash:40:120",
+            "--max-error-rate",
+            0.5)
+        .expect(ExitCode.DONE);
+
+    assertThat(Cli.rows(output, "documents", "doc_id", "status = 'ok'"))
+        .extracting(row -> row.getString(0))
+        .containsExactlyInAnyOrder("good", "fine");
+    Row failed =
+        Cli.rows(output, "documents", "token_count, error, density", "doc_id = 'bad'").get(0);
+    assertThat(failed.getInt(0)).isEqualTo(500);
+    assertThat(failed.getString(1)).contains("NaN");
+    assertThat(failed.isNullAt(2)).isTrue();
+    assertThat(Cli.rows(output, "tokens", "doc_id", "doc_id = 'bad'")).isEmpty();
+    Cli.run("verify", "--output", output).expect(ExitCode.DONE);
+  }
+
+  /** A copy of the bundled model with one row of its embedding replaced. */
+  private Path withNanEmbedding(int token) throws IOException {
+    Path model = Files.createDirectory(folder.resolve("nan-model"));
+    for (String name : new String[] {"config.json", "tokenizer.json"}) {
+      Files.copy(Cli.MODEL.resolve(name), model.resolve(name));
+    }
+    ByteBuffer weights =
+        ByteBuffer.wrap(Files.readAllBytes(Cli.MODEL.resolve("model.safetensors")))
+            .order(ByteOrder.LITTLE_ENDIAN);
+    int header = Math.toIntExact(weights.getLong(0));
+    JsonNode embedding =
+        new ObjectMapper()
+            .readTree(weights.array(), Long.BYTES, header)
+            .path("model.embed_tokens.weight");
+    int width = embedding.path("shape").get(1).asInt();
+    int row =
+        Long.BYTES + header + embedding.path("data_offsets").get(0).asInt() + token * width * 2;
+    for (int i = 0; i < width; i++) {
+      weights.putShort(row + 2 * i, (short) 0x7fc0); // bf16 NaN
+    }
+    Files.write(model.resolve("model.safetensors"), weights.array());
+    return model;
   }
 
   @Test
