@@ -15,7 +15,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.UUID;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -25,8 +24,6 @@ import org.apache.spark.api.java.JavaSparkContext;
 
 /** What the doctor looks at, on the driver's machine. */
 final class DoctorChecks {
-  private static final double GIB = 1 << 30;
-
   private DoctorChecks() {}
 
   /**
@@ -167,14 +164,12 @@ final class DoctorChecks {
         ((OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean()).getTotalMemorySize();
     long heap = Runtime.getRuntime().maxMemory();
     String found =
-        String.format(
-            Locale.ROOT,
-            "%.1f GiB in all, %.1f GiB of it for the heap; weights take %.1f GiB, 100,000 tokens"
-                + " %.1f GiB",
-            total / GIB,
-            heap / GIB,
-            weights / GIB,
-            perToken * 1e5 / GIB);
+        "%s in all, %s of it for the heap; weights take %s, 100,000 tokens %s"
+            .formatted(
+                PlanCommand.bytes(total),
+                PlanCommand.bytes(heap),
+                PlanCommand.bytes(weights),
+                PlanCommand.bytes(100_000 * perToken));
     if (weights > total - heap) {
       return DoctorCheck.warning("memory", found + "; use --weights stream or a larger machine");
     }
