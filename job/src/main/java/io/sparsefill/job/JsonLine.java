@@ -82,8 +82,7 @@ final class JsonLine {
       throw new UnreadableDocumentException(
           "corrupt JSON%s: %s"
               .formatted(
-                  at < 0 ? "" : " near byte %d of the line".formatted(at),
-                  e.getOriginalMessage()));
+                  at < 0 ? "" : " near byte %d of the line".formatted(at), e.getOriginalMessage()));
     } catch (IOException e) {
       throw UnreadableDocumentException.of(e);
     }
