@@ -27,8 +27,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
     versionProvider = SparsefillCommand.Version.class,
     footer = {
       "",
-      "Exit codes: 0 done, 1 crash, 2 usage, 3 finished with problems (failed documents with",
-      "--strict; verify; demo), 4 more failed documents than --max-error-rate allows."
+      "Exit codes: 0 done, 1 crash, 2 usage, 3 finished with problems (failed documents",
+      "with --strict; verify; demo), 4 more documents failed than --max-error-rate allows."
     })
 public final class SparsefillCommand implements Callable<Integer> {
   private static final Logger log = LoggerFactory.getLogger(SparsefillCommand.class);
