@@ -218,7 +218,9 @@ public final class Inspection {
   private static Manifest load(Storage storage, String output) throws IOException {
     return ManifestStore.load(storage)
         .orElseThrow(
-            () -> new OutputRefused("Cannot inspect " + output + ": there is no output in it"));
+            () ->
+                new OutputRefused(
+                    "Cannot read " + output + ": there is no output in it; check --output"));
   }
 
   private static void inside(String what, int index, int size) {

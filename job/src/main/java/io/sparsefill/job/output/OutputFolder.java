@@ -97,8 +97,7 @@ public final class OutputFolder implements AutoCloseable {
     ManifestStore.refuseForeign(storage); // before anything is written to it
     OutputLock lock = lock(storage, owner, clock);
     try {
-      Manifest manifest = ManifestStore.load(storage).orElse(Manifest.of(identity));
-      checkIdentity(storage, manifest, identity);
+      Manifest manifest = stored(storage, identity).orElse(Manifest.of(identity));
       if (manifest.runs().stream().anyMatch(run -> run.runId().equals(owner.runId()))) {
         throw new OutputRefused(
             "Cannot add run " + owner.runId() + " to " + storage.root() + ": it has such a run");
@@ -128,12 +127,8 @@ public final class OutputFolder implements AutoCloseable {
   public static Set<String> preview(Configuration conf, String path, Map<String, String> identity)
       throws IOException {
     Storage storage = storage(conf, path);
-    Optional<Manifest> manifest = ManifestStore.load(storage);
-    if (manifest.isEmpty()) {
-      return Set.of();
-    }
-    checkIdentity(storage, manifest.get(), new Identity(identity));
-    return done(storage, manifest.get());
+    Optional<Manifest> manifest = stored(storage, new Identity(identity));
+    return manifest.isEmpty() ? Set.of() : done(storage, manifest.get());
   }
 
   /** What identifies a finished document: its id and its content. */
@@ -242,20 +237,23 @@ public final class OutputFolder implements AutoCloseable {
       throw e;
     } catch (IOException e) {
       throw new OutputRefused(
-          "Cannot write to "
-              + storage.root()
-              + ": "
-              + e.getMessage()
-              + "; choose another --output, or allow this user to write there",
+          "Cannot write to %s: %s; choose another --output, or allow this user to write there"
+              .formatted(storage.root(), e.getMessage()),
           e);
     }
   }
 
-  private static void checkIdentity(Storage storage, Manifest manifest, Identity identity)
-      throws OutputConflict {
-    if (!manifest.identity().equals(identity.fields())) {
-      throw new OutputConflict(storage.root(), manifest.identity(), identity.fields());
+  /**
+   * The manifest that a run of that identity goes on with. One without a committed wave, which a
+   * run leaves that ended before its first, binds nobody to its settings and counts as none.
+   */
+  private static Optional<Manifest> stored(Storage storage, Identity identity) throws IOException {
+    Optional<Manifest> manifest =
+        ManifestStore.load(storage).filter(found -> !found.runs().isEmpty());
+    if (manifest.isPresent() && !manifest.get().identity().equals(identity.fields())) {
+      throw new OutputConflict(storage.root(), manifest.get().identity(), identity.fields());
     }
+    return manifest;
   }
 
   private static Set<String> done(Storage storage, Manifest manifest) throws IOException {
@@ -319,16 +317,9 @@ public final class OutputFolder implements AutoCloseable {
     for (DocumentRow row : rows) {
       if (!row.runId().equals(runId) || !row.fingerprint().equals(manifest.fingerprint())) {
         throw new IllegalArgumentException(
-            "Cannot commit document '"
-                + row.docId()
-                + "' of run "
-                + row.runId()
-                + " and fingerprint "
-                + row.fingerprint()
-                + " to run "
-                + runId
-                + " and fingerprint "
-                + manifest.fingerprint());
+            "Cannot commit document '%s' of run %s and fingerprint %s to run %s and fingerprint %s"
+                .formatted(
+                    row.docId(), row.runId(), row.fingerprint(), runId, manifest.fingerprint()));
       }
     }
   }

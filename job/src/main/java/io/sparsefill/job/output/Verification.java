@@ -47,7 +47,9 @@ public final class Verification {
     Manifest manifest =
         ManifestStore.load(storage)
             .orElseThrow(
-                () -> new OutputRefused("Cannot verify " + output + ": there is no output in it"));
+                () ->
+                    new OutputRefused(
+                        "Cannot verify " + output + ": there is no output in it; check --output"));
     SparkSession session = spark.newSession(); // its own temporary views
     // A RAPIDS plugin has nothing to gain here; without it the key is unknown and harmless.
     session.conf().set("spark.rapids.sql.enabled", "false");

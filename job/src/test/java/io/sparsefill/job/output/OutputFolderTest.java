@@ -81,6 +81,21 @@ class OutputFolderTest {
     assertThat(Outputs.files(out.resolve("documents"))).hasSize(2);
   }
 
+  /** A run that ends before its first wave (its input was misspelt, say) binds nobody. */
+  @Test
+  void aFolderWithoutCommittedWavesTakesOtherSettings() throws Exception {
+    Path out = temp.resolve("out");
+    Map<String, String> other = Outputs.identity();
+    other.put("attention", "something else");
+    OutputFolder.open(Outputs.CONF, out.toString(), other, "r1", Map.of()).close();
+    assertThat(OutputFolder.preview(Outputs.CONF, out.toString(), Outputs.identity())).isEmpty();
+    try (OutputFolder folder = Outputs.open(out, "r2")) {
+      folder.commitWave(1, List.of(Outputs.task(folder, 1, 0, Map.of("a", 8))));
+    }
+    assertThat(Manifest.parse(Files.readString(out.resolve("manifest.json")), "test").identity())
+        .isEqualTo(Outputs.identity());
+  }
+
   @Test
   void previewTouchesNothing() throws Exception {
     Path out = temp.resolve("out");
@@ -91,7 +106,10 @@ class OutputFolderTest {
   @Test
   void anotherIdentityIsRefusedNamingEveryDifference() throws Exception {
     Path out = temp.resolve("out");
-    Outputs.open(out, "r1").close();
+    try (OutputFolder folder = Outputs.open(out, "r1")) {
+      folder.commitWave(1, List.of(Outputs.task(folder, 1, 0, Map.of("a", 8))));
+    }
+    List<String> files = Outputs.files(out);
     Map<String, String> other = Outputs.identity();
     other.put(Identity.KV_DTYPE, "fp16");
     other.put("weights_sha256", "abc");
@@ -108,7 +126,7 @@ class OutputFolderTest {
         .hasMessageContaining("choose another --output");
     assertThatThrownBy(() -> OutputFolder.preview(Outputs.CONF, out.toString(), other))
         .isInstanceOf(OutputConflict.class);
-    assertThat(Outputs.files(out)).containsExactly("manifest.json");
+    assertThat(Outputs.files(out)).isEqualTo(files);
   }
 
   @Test
