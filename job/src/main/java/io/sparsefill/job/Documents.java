@@ -91,6 +91,23 @@ public final class Documents {
     };
   }
 
+  /**
+   * Refuses an output that the next reading of the input would take for documents.
+   *
+   * @throws IllegalArgumentException if the output lies in the input folder
+   * @throws IOException if one of the two paths belongs to no known file system
+   */
+  public static void refuseOutputInside(SparkSession spark, InputOptions in, String output)
+      throws IOException {
+    Configuration conf = spark.sparkContext().hadoopConfiguration();
+    if (!isTable(spark, conf, in) && InputFile.wouldList(conf, in.input(), output)) {
+      throw new IllegalArgumentException(
+          ("Cannot write to '%s': it lies in the input '%s', so that its files would be read as "
+                  + "documents; choose another --output")
+              .formatted(output, in.input()));
+    }
+  }
+
   private static boolean isTable(SparkSession spark, Configuration conf, InputOptions in)
       throws IOException {
     if (in.format() != null) {

@@ -78,6 +78,24 @@ record InputFile(String uri, String name, long length) implements Serializable {
     return files;
   }
 
+  /**
+   * Whether a path lies in the input folder and its files would be among those of {@link #list}.
+   *
+   * @param input a file or a folder
+   * @param path of a file or folder, there or not
+   */
+  static boolean wouldList(Configuration conf, String input, String path) throws IOException {
+    Path folder = new Path(input);
+    Path other = new Path(path);
+    String below = folder.getFileSystem(conf).makeQualified(folder).toString();
+    String name = other.getFileSystem(conf).makeQualified(other).toString();
+    if (name.equals(below)) {
+      return true;
+    }
+    String prefix = below.endsWith("/") ? below : below + "/";
+    return name.startsWith(prefix) && !isHidden(name.substring(prefix.length()));
+  }
+
   /** The full path as people write it: nothing is percent-encoded. */
   String path() {
     return hadoopPath().toString();

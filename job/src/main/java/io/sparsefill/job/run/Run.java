@@ -88,6 +88,7 @@ public final class Run {
   public static RunSummary execute(SparkSession spark, RunOptions options, PrintWriter report)
       throws IOException {
     long started = System.nanoTime();
+    refuseOutputInsideInput(spark, options);
     CheckedModel model =
         CheckedModel.open(options.model(), options.compute(), options.tokens().bos());
     try (OutputFolder output =
@@ -117,6 +118,9 @@ public final class Run {
     CheckedModel model =
         CheckedModel.open(options.model(), options.compute(), options.tokens().bos());
     String output = options.output().path();
+    if (output != null) {
+      refuseOutputInsideInput(spark, options);
+    }
     Set<String> done =
         output == null
             ? Set.of()
@@ -155,6 +159,14 @@ public final class Run {
               (docId, sha) -> finished.value().contains(OutputFolder.doneKey(docId, sha))));
     } finally {
       context.setJobDescription(null);
+    }
+  }
+
+  private static void refuseOutputInsideInput(SparkSession spark, RunOptions options) {
+    try {
+      Documents.refuseOutputInside(spark, options.input(), options.output().path());
+    } catch (IOException | IllegalArgumentException e) {
+      throw new UsageException(e.getMessage(), e);
     }
   }
 

@@ -348,6 +348,23 @@ class RunCommandTest {
     assertThat(run.err()).startsWith("sparsefill: ").contains("the source is gone");
   }
 
+  /** The next run would read its own tables as documents. */
+  @Test
+  void outputInsideTheInputIsRefused() throws IOException {
+    Path input = Files.createDirectory(folder.resolve("in"));
+    Cli.documents(input.resolve("a.jsonl"), 1, 20);
+    for (String inside : List.of("out", "deep/out", "")) {
+      Path output = input.resolve(inside);
+      Cli run = Cli.runOver(input, output).expect(ExitCode.USAGE);
+      assertThat(run.err()).contains("it lies in the input '" + input + "'");
+      assertThat(Cli.runOver(input, output, "--dry-run").expect(ExitCode.USAGE).err())
+          .contains("choose another --output");
+    }
+    assertThat(input).isDirectoryNotContaining(file -> !file.endsWith("a.jsonl"));
+    Cli.runOver(input, folder.resolve("in2")).expect(ExitCode.DONE);
+    Cli.runOver(input, input.resolve("_out")).expect(ExitCode.DONE); // never read
+  }
+
   @Test
   void verifyFindsABlockThatWasChanged() throws IOException {
     Path input = Cli.documents(folder.resolve("in.jsonl"), 1, 60);
