@@ -68,6 +68,20 @@ record DocumentColumns(String id, String text, String tokens) implements Seriali
         "column '%s' is null; a string is needed".formatted(text));
   }
 
+  /**
+   * Checks that the name column is there, unless it is the default one: names that are made up in
+   * place of those that were asked for would surprise whoever joins on them.
+   *
+   * @param found the columns that are there
+   */
+  void requireIdAmong(Collection<String> found) throws UnreadableDocumentException {
+    if (!id.equals(InputOptions.DEFAULT_ID_COLUMN) && !found.contains(id)) {
+      throw new UnreadableDocumentException(
+          "there is no column '%s', but: %s; check --id-column"
+              .formatted(id, found.isEmpty() ? "none" : String.join(", ", found)));
+    }
+  }
+
   /** What to say where neither a text nor a tokens column is. */
   UnreadableDocumentException missing(Collection<String> found) {
     return new UnreadableDocumentException(

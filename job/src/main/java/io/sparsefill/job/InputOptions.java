@@ -10,7 +10,8 @@ import java.util.Objects;
  * @param format a label of {@link InputFormat}, or null to find out from the file names (and, for a
  *     name without a known extension, from the first bytes)
  * @param idColumn column of the document's name, a string or an integer; default {@code doc_id}.
- *     Where it is absent, the name is {@code <file>#<byte offset or row>}
+ *     Where that default is absent, the name is {@code <file>#<byte offset or row>}; where another
+ *     is, that is an error
  * @param textColumn column of the text; default {@code text}
  * @param tokensColumn column of token ids, taken as they are in place of the text; default {@code
  *     token_ids}
@@ -24,6 +25,8 @@ public record InputOptions(
     String tokensColumn,
     Integer limit)
     implements Serializable {
+  /** The name column that need not be there. */
+  static final String DEFAULT_ID_COLUMN = "doc_id";
 
   /**
    * Checks what can be checked without reading.
@@ -32,7 +35,7 @@ public record InputOptions(
    */
   public InputOptions {
     Objects.requireNonNull(input, "input");
-    idColumn = idColumn == null ? "doc_id" : idColumn;
+    idColumn = idColumn == null ? DEFAULT_ID_COLUMN : idColumn;
     textColumn = textColumn == null ? "text" : textColumn;
     tokensColumn = tokensColumn == null ? "token_ids" : tokensColumn;
     if (format != null) {

@@ -143,6 +143,7 @@ final class JsonLine {
   }
 
   private Document document() throws UnreadableDocumentException {
+    columns.requireIdAmong(names);
     String docId = id == null ? derivedId : id;
     if (tokenIds != null) {
       return DocumentColumns.ofTokens(docId, source, tokenIds);

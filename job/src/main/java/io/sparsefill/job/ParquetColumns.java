@@ -23,11 +23,13 @@ record ParquetColumns(DocumentColumns names, MessageType projection) {
   /**
    * Checks names and types.
    *
-   * @throws UnreadableDocumentException if there is neither text nor tokens, or a type does not
+   * @throws UnreadableDocumentException if a column that is needed is not there, or a type does not
    *     fit; names the column, and what was found
    */
   static ParquetColumns of(DocumentColumns names, MessageType file)
       throws UnreadableDocumentException {
+    List<String> found = file.getFields().stream().map(Type::getName).toList();
+    names.requireIdAmong(found);
     List<Type> wanted = new ArrayList<>();
     if (file.containsField(names.id())) {
       wanted.add(require(file, names.id(), isId(file.getType(names.id())), "a string or integer"));
@@ -43,7 +45,7 @@ record ParquetColumns(DocumentColumns names, MessageType projection) {
       wanted.add(require(file, names.tokens(), isTokens(tokens), "a list of int32 or int64"));
     }
     if (!hasText && !hasTokens) {
-      throw names.missing(file.getFields().stream().map(Type::getName).toList());
+      throw names.missing(found);
     }
     return new ParquetColumns(names, new MessageType(file.getName(), wanted));
   }

@@ -60,6 +60,7 @@ final class TableReader implements Iterator<Document> {
           "Cannot read table '%s': %s".formatted(table, names.missing(found).getMessage()));
     }
     try {
+      names.requireIdAmong(found);
       Column id = column(all, names.id(), TableReader::isId, "a string or integer");
       Column text = column(all, names.text(), TableReader::isText, "a string or binary");
       Column tokens = column(all, names.tokens(), TableReader::isTokens, "an array of integers");

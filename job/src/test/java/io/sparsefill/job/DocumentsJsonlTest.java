@@ -11,7 +11,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import java.util.Random;
 import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Test;
@@ -75,7 +74,9 @@ class DocumentsJsonlTest {
         List.of("new\nline", "quo\"te'", "中文 \uD83D\uDE00", "i".repeat(300), " ", "a/b", "..");
     StringBuilder content = new StringBuilder();
     for (String name : names) {
-      content.append(JSON.writeValueAsString(Map.of("key", name, "body", "of " + name)));
+      content.append(
+          JSON.writeValueAsString(
+              JSON.createObjectNode().put("key", name).put("body", "of " + name)));
       content.append('\n');
     }
     Path file = TestSpark.write(folder.resolve("x.ndjson"), content.toString());
@@ -85,6 +86,13 @@ class DocumentsJsonlTest {
     assertThat(documents)
         .extracting(Document::text)
         .isEqualTo(names.stream().map(n -> "of " + n).toList());
+    InputOptions misspelt = new InputOptions(file.toString(), null, "kay", "body", null, null);
+    assertThat(TestSpark.read(misspelt))
+        .hasSameSizeAs(names)
+        .allSatisfy(
+            d ->
+                assertThat(d.error())
+                    .endsWith("there is no column 'kay', but: key, body; check --id-column"));
   }
 
   @Test

@@ -199,11 +199,16 @@ class DocumentsParquetTest {
         .contains("row group 1, row 4: token 1 of column 'ids' is null");
     assertThat(documents.get(5).error()).endsWith("it has no token ids");
 
-    InputOptions unsigned = new InputOptions(file.toString(), null, "x", "body", "ids32", 2);
+    InputOptions unsigned = new InputOptions(file.toString(), null, null, "body", "ids32", 2);
     documents = TestSpark.read(unsigned);
     assertThat(documents.get(0).error()).contains("token 1 of column 'ids32' is 4294967295");
     assertThat(documents.get(0).docId()).isEqualTo("pyarrow.parquet#0");
     assertThat(documents.get(1).tokenIds()).containsExactly(1);
+
+    InputOptions misspelt = new InputOptions(file.toString(), null, "nummer", "body", "ids", null);
+    assertThat(TestSpark.read(misspelt))
+        .singleElement()
+        .satisfies(d -> assertThat(d.error()).contains("there is no column 'nummer', but: "));
   }
 
   @Test

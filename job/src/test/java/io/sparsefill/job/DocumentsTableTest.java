@@ -80,6 +80,10 @@ class DocumentsTableTest {
             () -> TestSpark.read(new InputOptions("unfit", "table", "body", "no", null, null)))
         .hasMessageContaining(
             "there is no column 'no' and no column 'token_ids', but: doc_id, text, body");
+    assertThatThrownBy(
+            () -> TestSpark.read(new InputOptions("unfit", "table", "name", "body", null, null)))
+        .hasMessageContaining(
+            "there is no column 'name', but: doc_id, text, body; check --id-column");
     assertThatThrownBy(() -> TestSpark.read(TestSpark.input("not_there", "table")))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("no such table or view; check --input");

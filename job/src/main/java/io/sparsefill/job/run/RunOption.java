@@ -17,7 +17,9 @@ public enum RunOption {
   INPUT("PATH", null, "file or folder of documents, or a table's name with --format table"),
   FORMAT("FORMAT", "auto", "text, jsonl, parquet or table; auto decides by the files' names"),
   ID_COLUMN(
-      "NAME", "doc_id", "column of the document's name; made from file and position if absent"),
+      "NAME",
+      "doc_id",
+      "column of the document's name; where doc_id is absent, made from file and position"),
   TEXT_COLUMN("NAME", "text", "column of the text"),
   TOKENS_COLUMN("NAME", "token_ids", "column of given token ids (array of int), used as they are"),
   LIMIT("N", null, "take only the first N documents of the input"),
