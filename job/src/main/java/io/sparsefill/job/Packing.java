@@ -20,20 +20,6 @@ public final class Packing {
   private Packing() {}
 
   /**
-   * Spreads documents over bins of about equal predicted time: the longest first, each into the bin
-   * with the least so far (LPT; at most 4/3 of the best possible longest bin, Graham 1969).
-   *
-   * @param bins how many at most; there are no empty ones
-   * @return heaviest first, in each the longest document first
-   */
-  public static List<Bin> bins(List<DocumentSummary> documents, CostModel cost, int bins) {
-    if (bins < 1) {
-      throw new IllegalArgumentException("Cannot pack into %d bins".formatted(bins));
-    }
-    return binsOf(longestFirst(documents, cost), cost, bins);
-  }
-
-  /**
    * Plans waves of about {@code waveSeconds}, the longest documents first, because then documents
    * of a wave are alike and its slots end together. A wave with a document longer than {@code
    * waveSeconds} is as long as that document, and filled up with others accordingly.
@@ -90,7 +76,14 @@ public final class Packing {
     return sorted;
   }
 
-  private static List<Bin> binsOf(List<DocumentSummary> sorted, CostModel cost, int bins) {
+  /**
+   * Spreads documents over bins of about equal predicted time: the longest first, each into the bin
+   * with the least so far (LPT; at most 4/3 of the best possible longest bin, Graham 1969).
+   *
+   * @param bins how many at most; there are no empty ones
+   * @return heaviest first, in each the longest document first
+   */
+  private static List<Bin> bins(List<DocumentSummary> sorted, CostModel cost, int bins) {
     List<OpenBin> open = new ArrayList<>();
     PriorityQueue<OpenBin> lightest =
         new PriorityQueue<>(
@@ -131,7 +124,7 @@ public final class Packing {
   private static PlannedWave wave(
       List<DocumentSummary> sorted, CostModel cost, int slots, int binsPerSlot) {
     List<Bin> bins = new ArrayList<>();
-    for (Bin slot : binsOf(sorted, cost, slots)) {
+    for (Bin slot : bins(sorted, cost, slots)) {
       double share = slot.seconds() / binsPerSlot;
       int from = 0;
       double seconds = 0;

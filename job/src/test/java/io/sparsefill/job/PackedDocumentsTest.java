@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
 
 /** Oracle: the plan. Adaptive query execution is on in this session, and joins small partitions. */
 class PackedDocumentsTest {
-  private static final CostModel COST = CostModel.DEFAULT;
+  private static final CostModel COST = new CostModel(1.4e-4, 9e-8, 0.02);
 
   private final JavaSparkContext spark =
       JavaSparkContext.fromSparkContext(TestSpark.session().sparkContext());

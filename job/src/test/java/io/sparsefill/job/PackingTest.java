@@ -13,7 +13,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Oracle: no plan can end before max(total / slots, longest document). */
 class PackingTest {
-  private static final CostModel COST = CostModel.of(8_000_000_000L, 32, 32, 128, 0.2, 2e14, 0.1);
+  private static final CostModel COST = new CostModel(8e-5, 2.6e-10, 0.1);
 
   private static List<DocumentSummary> logNormal(int count, long seed) {
     return logNormal(count, seed, 1_000_000);
@@ -45,9 +45,6 @@ class PackingTest {
     reportHead();
     for (int slots : new int[] {8, 64, 512}) {
       double bound = lowerBound(documents, slots);
-      double heaviest = Packing.bins(documents, COST, slots).get(0).seconds();
-      report(slots, 1, 1, heaviest, bound);
-      assertThat(heaviest).isLessThanOrEqualTo(1.05 * bound);
       for (int each : new int[] {1, 4}) {
         List<PlannedWave> one = Packing.waves(documents, COST, slots, each, 1e9);
         assertThat(one.size()).isEqualTo(1);
@@ -170,8 +167,9 @@ class PackingTest {
 
   @Test
   void nonsenseIsRefused() {
-    assertThatThrownBy(() -> Packing.bins(List.of(), COST, 0))
-        .isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> Packing.waves(List.of(), COST, 0, 1, 1))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("0 slots");
     assertThatThrownBy(() -> Packing.waves(List.of(), COST, 1, 1, 0))
         .hasMessageContaining("all must be positive");
   }

@@ -167,7 +167,7 @@ class TokenizingTest {
       assertThat(found.get(5).error()).startsWith("duplicate doc_id 'story': also in file:");
       assertThat(found.get(6).error()).startsWith("duplicate doc_id 'done': also in file:");
 
-      List<PlannedWave> plan = Packing.waves(found, CostModel.DEFAULT, 2, 1, 1e6);
+      List<PlannedWave> plan = Packing.waves(found, new CostModel(1.4e-4, 9e-8, 0.02), 2, 1, 1e6);
       List<byte[]> packed = corpus.pack(plan).wave(0).map(JavaBytes::of).collect();
       assertThat(packed).hasSize(2);
       TokenizedDocument first = JavaBytes.read(packed.get(0), TokenizedDocument.class);

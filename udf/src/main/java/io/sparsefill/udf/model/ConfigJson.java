@@ -167,11 +167,6 @@ final class ConfigJson {
     return has(key) ? positive(key) : absent;
   }
 
-  /** A number greater than zero, or null when absent. */
-  Double positiveOrNull(String key) {
-    return has(key) ? Double.valueOf(positive(key)) : null;
-  }
-
   /** A list of numbers greater than zero that must be there. */
   List<Double> positives(String key) {
     if (!has(key)) {
