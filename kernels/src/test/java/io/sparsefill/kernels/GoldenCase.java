@@ -42,17 +42,25 @@ final class GoldenCase {
   /** All cases; the calling test is skipped, saying so, where there are none. */
   static List<GoldenCase> all() throws IOException {
     String golden = System.getProperty("sparsefill.golden");
-    assumeTrue(golden != null, "skipped: system property sparsefill.golden is not set");
+    orSkip(golden != null, "skipped: system property sparsefill.golden is not set");
     Path folder = Path.of(golden, "minference");
-    assumeTrue(Files.isDirectory(folder), "skipped: there is no folder " + folder);
+    orSkip(Files.isDirectory(folder), "skipped: there is no folder " + folder);
     List<GoldenCase> cases = new ArrayList<>();
     try (Stream<Path> files = Files.list(folder)) {
       for (Path file : files.filter(f -> f.toString().endsWith(".safetensors")).sorted().toList()) {
         cases.add(new GoldenCase(file));
       }
     }
-    assumeTrue(!cases.isEmpty(), "skipped: no .safetensors file in " + folder);
+    orSkip(!cases.isEmpty(), "skipped: no .safetensors file in " + folder);
     return cases;
+  }
+
+  /** Skips the calling test; prints the reason, which Surefire does not. */
+  private static void orSkip(boolean found, String reason) {
+    if (!found) {
+      System.out.println("golden/minference: " + reason);
+    }
+    assumeTrue(found, reason);
   }
 
   /**

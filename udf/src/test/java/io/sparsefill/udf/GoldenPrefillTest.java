@@ -2,7 +2,6 @@ package io.sparsefill.udf;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.withPrecision;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.sparsefill.kernels.HostMatrix;
 import io.sparsefill.kernels.KvDtype;
@@ -42,7 +41,7 @@ class GoldenPrefillTest {
         cases().stream()
             .filter(folder -> ModelConfig.read(folder).modelType().equals("glm"))
             .toList();
-    assumeTrue(!glm.isEmpty(), "skipped: no golden model is of type glm");
+    SharedMaterial.orSkip(!glm.isEmpty(), "skipped: no golden model is of type glm");
     return glm;
   }
 

@@ -20,7 +20,7 @@ public final class SharedMaterial {
    */
   public static List<Path> goldenModels() throws IOException {
     Path root = folder("sparsefill.golden").resolve("hf");
-    assumeTrue(Files.isDirectory(root), "skipped: there is no folder " + root);
+    orSkip(Files.isDirectory(root), "skipped: there is no folder " + root);
     try (Stream<Path> folders = Files.list(root)) {
       List<Path> models =
           folders
@@ -38,22 +38,33 @@ public final class SharedMaterial {
   /** A trained checkpoint. */
   public static Path model(String name) {
     Path model = folder("sparsefill.models").resolve(name);
-    assumeTrue(Files.isDirectory(model), "skipped: there is no folder " + model);
+    orSkip(Files.isDirectory(model), "skipped: there is no folder " + model);
     return model;
   }
 
   /** A novel. */
   public static Path text(String name) {
     Path text = folder("sparsefill.texts").resolve(name);
-    assumeTrue(Files.isRegularFile(text), "skipped: there is no file " + text);
+    orSkip(Files.isRegularFile(text), "skipped: there is no file " + text);
     return text;
   }
 
   private static Path folder(String property) {
     String value = System.getProperty(property);
-    assumeTrue(value != null, "skipped: the system property " + property + " is not set");
+    orSkip(value != null, "skipped: the system property " + property + " is not set");
     Path folder = Path.of(value);
-    assumeTrue(Files.isDirectory(folder), "skipped: there is no folder " + folder);
+    orSkip(Files.isDirectory(folder), "skipped: there is no folder " + folder);
     return folder;
+  }
+
+  /**
+   * Skips the calling test unless something is there; prints the reason, which Surefire does not,
+   * and which a parameterized test without parameters would not even count.
+   */
+  public static void orSkip(boolean found, String reason) {
+    if (!found) {
+      System.out.println(reason);
+    }
+    assumeTrue(found, reason);
   }
 }

@@ -27,7 +27,7 @@ public final class ChatGlmFolder {
    * Writes config.json and model.safetensors with the original names, query, key and value fused;
    * golden.safetensors is copied, so that the target can be checked like its source.
    *
-   * @param glm folder of a {@code glm} model with BF16 weights in one file
+   * @param glm folder of a {@code glm} model with its weights in one file
    * @param target folder to write to
    */
   public static void convert(Path glm, Path target) throws IOException {
@@ -91,11 +91,21 @@ public final class ChatGlmFolder {
       }
     }
     copy("model.norm.weight", "transformer.encoder.final_layernorm.weight");
-    copy("lm_head.weight", "transformer.output_layer.weight");
+    boolean tied = !source.names().contains("lm_head.weight");
+    copy(tied ? "model.embed_tokens.weight" : "lm_head.weight", "transformer.output_layer.weight");
   }
 
   private void copy(String from, String to) {
-    target.bf16(to, source.shape(from), values(source.matrix(from)));
+    write(to, source.dtype(from), source.shape(from), values(source.matrix(from)));
+  }
+
+  /** Without loss: FP16 becomes F32, as F32 stays. */
+  private void write(String name, StoredDtype stored, List<Long> shape, float[] values) {
+    if (stored == StoredDtype.BF16) {
+      target.bf16(name, shape, values);
+    } else {
+      target.f32(name, shape, values);
+    }
   }
 
   private void fuse(String layer, String to, String suffix) {
@@ -116,7 +126,7 @@ public final class ChatGlmFolder {
       System.arraycopy(part, 0, all, at, part.length);
       at += part.length;
     }
-    target.bf16(to, shape, all);
+    write(to, source.dtype(layer + "self_attn.q_proj" + suffix), shape, all);
   }
 
   /** All elements of a matrix. */
