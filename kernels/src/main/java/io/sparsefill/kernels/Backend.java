@@ -27,6 +27,12 @@ public interface Backend extends AutoCloseable {
    */
   Tensor allocate(long rows, long cols, String what);
 
+  /**
+   * Like {@link #allocate}, but fp32 on every device: for logits, whose differences 16-bit elements
+   * would lose.
+   */
+  Tensor allocateFloats(long rows, long cols, String what);
+
   /** A copy of a host matrix on the device. */
   Tensor upload(HostMatrix matrix, String what);
 

@@ -10,11 +10,15 @@ import java.util.Random;
  */
 @SuppressWarnings("ArrayRecordComponent") // handed to a backend, never compared
 public record ArrayMatrix(int cols, float[] values) implements HostMatrix {
-  /** Normally distributed numbers. */
+  /**
+   * Normally distributed numbers that a bf16 holds, so that every backend gets the same ones
+   * whatever its element type is.
+   */
   public static ArrayMatrix random(int rows, int cols, double deviation, Random random) {
     float[] values = new float[rows * cols];
     for (int i = 0; i < values.length; i++) {
-      values[i] = (float) (deviation * random.nextGaussian());
+      float value = (float) (deviation * random.nextGaussian());
+      values[i] = HalfFloats.fromBf16(HalfFloats.toBf16(value));
     }
     return new ArrayMatrix(cols, values);
   }

@@ -98,7 +98,7 @@ public abstract class OperatorContract {
         for (int rows : SIZES) {
           for (float eps : new float[] {1e-5f, 1f}) {
             ArrayMatrix x = matrix(rows, cols);
-            Arrays.fill(x.values(), 0, cols, rows > 1 ? 0 : 1e-4f);
+            Arrays.fill(x.values(), 0, cols, rows > 1 ? 0 : 0x1p-13f);
             ArrayMatrix weight = matrix(1, cols);
             double[] expected = new double[rows * cols];
             for (int r = 0; r < rows; r++) {
@@ -315,7 +315,7 @@ public abstract class OperatorContract {
 
   @Test
   void siluMulMatchesItsDefinitionAlsoFarFromZero() {
-    float[] special = {100, -100, 0f, -0f, 20, -20, 88, -88, 1e4f, -1e4f, 1e-30f, -1e-30f};
+    float[] special = {100, -100, 0f, -0f, 20, -20, 88, -88, 9984, -9984, 0x1p-100f, -0x1p-100f};
     try (ErrorBudget budget = budget("siluMul")) {
       for (int rows : SIZES) {
         for (int n : new int[] {1, 7, 12, 63, 64, 65, 100}) {

@@ -50,7 +50,7 @@ final class Workspace implements AutoCloseable {
       gateUp = allocate(backend, chunk, 2L * config.ffn(), "gate and up of a chunk");
       activated = allocate(backend, chunk, config.ffn(), "MLP activations of a chunk");
       long rows = Math.max(1, Math.min(LOGITS_BYTES / (4L * config.vocab()), chunk));
-      logits = withLogits ? allocate(backend, rows, config.vocab(), "logits") : null;
+      logits = withLogits ? floats(backend, rows, config.vocab(), "logits") : null;
       complete = true;
     } finally {
       if (!complete) {
@@ -61,6 +61,12 @@ final class Workspace implements AutoCloseable {
 
   private Tensor allocate(Backend backend, long rows, long cols, String what) {
     Tensor tensor = backend.allocate(rows, cols, what + ", " + rows + " tokens");
+    all.add(tensor);
+    return tensor;
+  }
+
+  private Tensor floats(Backend backend, long rows, long cols, String what) {
+    Tensor tensor = backend.allocateFloats(rows, cols, what + ", " + rows + " tokens");
     all.add(tensor);
     return tensor;
   }

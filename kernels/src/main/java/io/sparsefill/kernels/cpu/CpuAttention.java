@@ -3,6 +3,7 @@ package io.sparsefill.kernels.cpu;
 import static io.sparsefill.kernels.attention.TileIndex.TILE;
 
 import io.sparsefill.kernels.AttentionShape;
+import io.sparsefill.kernels.Workers;
 import io.sparsefill.kernels.attention.TileIndex;
 import java.nio.FloatBuffer;
 import java.util.Arrays;

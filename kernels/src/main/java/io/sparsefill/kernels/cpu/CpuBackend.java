@@ -8,6 +8,7 @@ import io.sparsefill.kernels.HostMatrix;
 import io.sparsefill.kernels.KvDtype;
 import io.sparsefill.kernels.RopeTable;
 import io.sparsefill.kernels.Tensor;
+import io.sparsefill.kernels.Workers;
 import io.sparsefill.kernels.attention.TileIndex;
 import java.nio.FloatBuffer;
 import java.util.List;
@@ -53,6 +54,11 @@ public final class CpuBackend implements Backend {
 
   @Override
   public Tensor allocate(long rows, long cols, String what) {
+    return CpuTensor.allocate(rows, cols, what);
+  }
+
+  @Override
+  public Tensor allocateFloats(long rows, long cols, String what) {
     return CpuTensor.allocate(rows, cols, what);
   }
 

@@ -2,14 +2,13 @@ package io.sparsefill.kernels.cpu;
 
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.HeadPattern;
+import io.sparsefill.kernels.Workers;
+import io.sparsefill.kernels.attention.HeadIndexing;
 import io.sparsefill.kernels.attention.HeadTiles;
-import io.sparsefill.kernels.attention.IndexBuilders;
 import io.sparsefill.kernels.attention.LineSelection;
-import io.sparsefill.kernels.attention.PatternCost;
 import io.sparsefill.kernels.attention.TileIndex;
 import java.util.Arrays;
 import java.util.List;
-import java.util.function.IntFunction;
 
 /**
  * Builds a layer's {@link TileIndex} on the CPU: estimate, selection and tiles of each head, heads
@@ -31,50 +30,34 @@ final class CpuIndexing {
       throw new IllegalArgumentException(
           "%d patterns for %d heads".formatted(patterns.size(), shape.heads()));
     }
+    HeadIndexing indexing = new HeadIndexing(shape, dispatch, firstTile);
     HeadTiles[] heads = new HeadTiles[shape.heads()];
     workers.forEach(
         heads.length,
         thread -> null,
-        (head, none) -> heads[head] = head(head, patterns.get(head), dispatch, firstTile));
+        (head, none) ->
+            heads[head] = indexing.tiles(patterns.get(head), new HeadEstimate(head, firstTile)));
     return TileIndex.of(shape, firstTile, Arrays.asList(heads));
   }
 
-  /**
-   * One head's tiles. Whether it runs densely is decided as if every query tile were wanted: a
-   * document's numbers must not depend on which of its rows are read.
-   */
-  private HeadTiles head(int head, HeadPattern pattern, boolean dispatch, int firstTile) {
-    PatternCost cost = new PatternCost(shape, 0);
-    if (dispatch && cost.atBest(pattern) >= cost.dense()) {
-      return IndexBuilders.dense(shape, firstTile);
-    }
-    if (pattern instanceof HeadPattern.BlockSparse blocks) {
-      // Its cost was no guess, and the mean queries of tiles that are not wanted are not there.
-      return IndexBuilders.blocks(
-          shape, firstTile, estimate.blocks(head, firstTile, blocks.topTiles()));
-    }
-    IntFunction<HeadTiles> from = builder(head, pattern);
-    HeadTiles tiles = from.apply(firstTile);
-    if (dispatch) {
-      HeadTiles all = firstTile == 0 ? tiles : from.apply(0);
-      if (all.computedTiles() >= cost.dense()) {
-        return IndexBuilders.dense(shape, firstTile);
-      }
-    }
-    return tiles;
-  }
+  private final class HeadEstimate implements HeadIndexing.Estimate {
+    private final int head;
+    private final int firstTile;
 
-  /** Builds a head's tiles from a given query tile on, as often as it is asked to. */
-  private IntFunction<HeadTiles> builder(int head, HeadPattern pattern) {
-    if (pattern instanceof HeadPattern.AShape aShape) {
-      return firstTile -> IndexBuilders.aShape(shape, firstTile, aShape);
+    HeadEstimate(int head, int firstTile) {
+      this.head = head;
+      this.firstTile = firstTile;
     }
-    if (pattern instanceof HeadPattern.VerticalSlash lines) {
+
+    @Override
+    public LineSelection lines(HeadPattern.VerticalSlash pattern) {
       CpuEstimate.Lines scores = estimate.lines(head);
-      LineSelection chosen = LineSelection.of(lines, scores.vertical(), scores.slash());
-      return firstTile ->
-          IndexBuilders.verticalSlash(shape, firstTile, chosen.verticals(), chosen.distances());
+      return LineSelection.of(pattern, scores.vertical(), scores.slash());
     }
-    return firstTile -> IndexBuilders.dense(shape, firstTile);
+
+    @Override
+    public int[][] blocks(HeadPattern.BlockSparse pattern) {
+      return estimate.blocks(head, firstTile, pattern.topTiles());
+    }
   }
 }

@@ -3,6 +3,7 @@ package io.sparsefill.kernels.cpu;
 import static io.sparsefill.kernels.attention.TileIndex.TILE;
 
 import io.sparsefill.kernels.AttentionShape;
+import io.sparsefill.kernels.Workers;
 import java.nio.FloatBuffer;
 
 /**

@@ -6,6 +6,7 @@ import io.sparsefill.kernels.Backend;
 import io.sparsefill.kernels.BackendUnderTest;
 import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.Tensor;
+import io.sparsefill.kernels.Workers;
 import io.sparsefill.kernels.attention.LineSelection;
 import io.sparsefill.kernels.attention.TileIndex;
 

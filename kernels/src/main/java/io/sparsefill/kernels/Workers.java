@@ -1,4 +1,4 @@
-package io.sparsefill.kernels.cpu;
+package io.sparsefill.kernels;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -10,15 +10,16 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.IntFunction;
 
 /**
- * The threads of one CPU backend: the caller and {@code threads - 1} of a pool that closes with it.
+ * The CPU threads of one backend: the caller and {@code threads - 1} of a pool that closes with it.
  */
-final class Workers implements AutoCloseable {
+public final class Workers implements AutoCloseable {
   private final int threads;
   private final ExecutorService pool;
 
-  Workers(int threads) {
+  /** Starts them; the caller counts as one. */
+  public Workers(int threads) {
     if (threads < 1) {
-      throw new IllegalArgumentException("A CPU backend needs at least 1 thread, not " + threads);
+      throw new IllegalArgumentException("A backend needs at least 1 thread, not " + threads);
     }
     this.threads = threads;
     AtomicInteger number = new AtomicInteger();
@@ -32,17 +33,19 @@ final class Workers implements AutoCloseable {
             });
   }
 
-  int threads() {
+  /** How many threads work, the caller included. */
+  public int threads() {
     return threads;
   }
 
   /** The work on one item, with the scratch memory of the thread that does it. */
-  interface Body<S> {
+  public interface Body<S> {
+    /** Works on one item with its thread's scratch. */
     void run(int item, S scratch);
   }
 
   /** Runs items 0 .. count - 1, each on whichever thread is free, first ones first. */
-  <S> void forEach(int count, IntFunction<S> scratch, Body<S> body) {
+  public <S> void forEach(int count, IntFunction<S> scratch, Body<S> body) {
     AtomicInteger next = new AtomicInteger();
     runOnAll(
         Math.min(count, threads),
@@ -55,12 +58,13 @@ final class Workers implements AutoCloseable {
   }
 
   /** A contiguous range of rows. */
-  interface Range {
+  public interface Range {
+    /** Works on rows [from, from + count). */
     void run(long from, int count);
   }
 
   /** Splits {@code rows} into one contiguous range for each thread. */
-  void ranges(long rows, Range body) {
+  public void ranges(long rows, Range body) {
     int parts = (int) Math.min(threads, rows);
     runOnAll(
         parts,

@@ -1,4 +1,4 @@
-package io.sparsefill.kernels.cpu;
+package io.sparsefill.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

@@ -1,0 +1,367 @@
+// The operators that work on rows: embedding, RMS norm, bias, head split with QK norm and RoPE,
+// SiLU-mul, log-likelihoods, and packing of keys and values. Inputs are bf16, sums are fp32, each
+// result is rounded once. Row strides are in elements and keep rows at 16-byte boundaries; what lies
+// between the columns and the stride has no defined value.
+
+#include "common.cuh"
+
+// --- RoPE table -----------------------------------------------------------------------------------
+
+/** out[t] = cosines of all pairs, then sines, of the fp32 angles t * frequency. */
+struct RopeParams {
+  const float* frequencies;
+  float* out;
+  int64_t ldOut;
+  double scaling;
+  int tokens, pairs;
+};
+
+extern "C" {
+__constant__ int rope_layout[] = {
+    (int)sizeof(RopeParams),          (int)offsetof(RopeParams, frequencies),
+    (int)offsetof(RopeParams, out),   (int)offsetof(RopeParams, ldOut),
+    (int)offsetof(RopeParams, scaling), (int)offsetof(RopeParams, tokens),
+    (int)offsetof(RopeParams, pairs)};
+__constant__ int rope_launch[] = {128, 0, 0, 0};
+}
+
+extern "C" __global__ void rope(const __grid_constant__ RopeParams p) {
+  int64_t t = blockIdx.x;
+  for (int i = threadIdx.x; i < p.pairs; i += blockDim.x) {
+    // The angle in fp32, as transformers and serving engines compute it; its cosine in double.
+    float angle = __fmul_rn((float)t, p.frequencies[i]);
+    p.out[t * p.ldOut + i] = (float)(cos((double)angle) * p.scaling);
+    p.out[t * p.ldOut + p.pairs + i] = (float)(sin((double)angle) * p.scaling);
+  }
+}
+
+// --- Embedding ------------------------------------------------------------------------------------
+
+/** out[i] = table[tokens[i]]. */
+struct EmbedParams {
+  const bf16* table;
+  const int* tokens;
+  bf16* out;
+  int64_t ldTable, ldOut;
+  int rows, cols;
+};
+
+extern "C" {
+__constant__ int embed_layout[] = {
+    (int)sizeof(EmbedParams),           (int)offsetof(EmbedParams, table),
+    (int)offsetof(EmbedParams, tokens), (int)offsetof(EmbedParams, out),
+    (int)offsetof(EmbedParams, ldTable), (int)offsetof(EmbedParams, ldOut),
+    (int)offsetof(EmbedParams, rows),   (int)offsetof(EmbedParams, cols)};
+__constant__ int embed_launch[] = {128, 0, 0, 0};
+}
+
+extern "C" __global__ void embed(const __grid_constant__ EmbedParams p) {
+  const uint4* from = (const uint4*)(p.table + p.tokens[blockIdx.x] * p.ldTable);
+  uint4* to = (uint4*)(p.out + blockIdx.x * p.ldOut);
+  // Whole vectors: both rows are padded to their stride.
+  for (int i = threadIdx.x; i < (p.cols + VECTOR - 1) / VECTOR; i += blockDim.x) to[i] = from[i];
+}
+
+// --- RMS norm -------------------------------------------------------------------------------------
+
+/** out = x / sqrt(mean(x^2) + eps) * weight; out may be x. */
+struct RmsNormParams {
+  const bf16* x;
+  const bf16* weight;
+  bf16* out;
+  int64_t ldx, ldOut;
+  int rows, cols;
+  float eps;
+};
+
+extern "C" {
+__constant__ int rms_norm_layout[] = {
+    (int)sizeof(RmsNormParams),           (int)offsetof(RmsNormParams, x),
+    (int)offsetof(RmsNormParams, weight), (int)offsetof(RmsNormParams, out),
+    (int)offsetof(RmsNormParams, ldx),    (int)offsetof(RmsNormParams, ldOut),
+    (int)offsetof(RmsNormParams, rows),   (int)offsetof(RmsNormParams, cols),
+    (int)offsetof(RmsNormParams, eps)};
+__constant__ int rms_norm_launch[] = {256, 0, 0, 0};
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+    rms_norm(const __grid_constant__ RmsNormParams p) {
+  __shared__ float scratch[32];
+  const bf16* x = p.x + blockIdx.x * p.ldx;
+  bf16* out = p.out + blockIdx.x * p.ldOut;
+  int vectors = p.cols / VECTOR;
+  int tail = vectors * VECTOR + threadIdx.x;
+  float squares = 0;
+  for (int i = threadIdx.x; i < vectors; i += blockDim.x) {
+    Bf16x8 v;
+    v.bits = ((const uint4*)x)[i];
+#pragma unroll
+    for (int j = 0; j < VECTOR; j++) {
+      float f = __bfloat162float(v.x[j]);
+      squares += f * f;
+    }
+  }
+  if (tail < p.cols) {
+    float f = __bfloat162float(x[tail]);
+    squares += f * f;
+  }
+  float factor = 1.0f / sqrtf(blockSum(squares, scratch) / p.cols + p.eps);
+  // A thread reads again what it alone overwrites, so out may be x.
+  for (int i = threadIdx.x; i < vectors; i += blockDim.x) {
+    Bf16x8 v, w;
+    v.bits = ((const uint4*)x)[i];
+    w.bits = ((const uint4*)p.weight)[i];
+#pragma unroll
+    for (int j = 0; j < VECTOR; j++) {
+      v.x[j] =
+          __float2bfloat16_rn(__bfloat162float(v.x[j]) * factor * __bfloat162float(w.x[j]));
+    }
+    ((uint4*)out)[i] = v.bits;
+  }
+  if (tail < p.cols) {
+    out[tail] =
+        __float2bfloat16_rn(__bfloat162float(x[tail]) * factor * __bfloat162float(p.weight[tail]));
+  }
+}
+
+// --- Bias -----------------------------------------------------------------------------------------
+
+/** out += bias on every row; out is fp32 when outFloat is set, else bf16. */
+struct BiasParams {
+  const bf16* bias;
+  void* out;
+  int64_t ldOut;
+  int rows, cols, outFloat;
+};
+
+extern "C" {
+__constant__ int bias_layout[] = {
+    (int)sizeof(BiasParams),         (int)offsetof(BiasParams, bias),
+    (int)offsetof(BiasParams, out),  (int)offsetof(BiasParams, ldOut),
+    (int)offsetof(BiasParams, rows), (int)offsetof(BiasParams, cols),
+    (int)offsetof(BiasParams, outFloat)};
+__constant__ int bias_launch[] = {256, 0, 0, 0};
+}
+
+extern "C" __global__ void bias(const __grid_constant__ BiasParams p) {
+  int64_t row = blockIdx.x * p.ldOut;
+  for (int i = threadIdx.x; i < p.cols; i += blockDim.x) {
+    float b = __bfloat162float(p.bias[i]);
+    if (p.outFloat) {
+      ((float*)p.out)[row + i] += b;
+    } else {
+      bf16* out = (bf16*)p.out;
+      out[row + i] = __float2bfloat16_rn(__bfloat162float(out[row + i]) + b);
+    }
+  }
+}
+
+// --- Head split, QK norm, RoPE --------------------------------------------------------------------
+
+/**
+ * Rows of [q | k | v] to heads; q and k heads are normalised when there are norm weights, then
+ * rotated by the rows of the RoPE table from `position` on. heads is 0 when there are no queries.
+ */
+struct SplitParams {
+  const bf16* qkv;
+  const float* rope;
+  const bf16* qNorm;
+  const bf16* kNorm;
+  bf16* q;
+  bf16* k;
+  bf16* v;
+  int64_t ldQkv, ldRope, ldQ, ldK, ldV;
+  int rows, heads, kvHeads, headDim, pairs, position, interleaved;
+  float eps;
+};
+
+extern "C" {
+__constant__ int split_rotate_layout[] = {
+    (int)sizeof(SplitParams),             (int)offsetof(SplitParams, qkv),
+    (int)offsetof(SplitParams, rope),     (int)offsetof(SplitParams, qNorm),
+    (int)offsetof(SplitParams, kNorm),    (int)offsetof(SplitParams, q),
+    (int)offsetof(SplitParams, k),        (int)offsetof(SplitParams, v),
+    (int)offsetof(SplitParams, ldQkv),    (int)offsetof(SplitParams, ldRope),
+    (int)offsetof(SplitParams, ldQ),      (int)offsetof(SplitParams, ldK),
+    (int)offsetof(SplitParams, ldV),      (int)offsetof(SplitParams, rows),
+    (int)offsetof(SplitParams, heads),    (int)offsetof(SplitParams, kvHeads),
+    (int)offsetof(SplitParams, headDim),  (int)offsetof(SplitParams, pairs),
+    (int)offsetof(SplitParams, position), (int)offsetof(SplitParams, interleaved),
+    (int)offsetof(SplitParams, eps)};
+__constant__ int split_rotate_launch[] = {256, 0, 8, 0};
+}
+
+/** One warp for each (row, head): blocks of eight warps, grid (rows, heads / 8). */
+extern "C" __global__ void __launch_bounds__(256)
+    split_rotate(const __grid_constant__ SplitParams p) {
+  int64_t row = blockIdx.x;
+  int head = blockIdx.y * 8 + threadIdx.x / 32;
+  int lane = threadIdx.x % 32;
+  if (head >= p.heads + 2 * p.kvHeads) return;
+  int d = p.headDim;
+  const bf16* in = p.qkv + row * p.ldQkv + (int64_t)head * d;
+  if (head >= p.heads + p.kvHeads) {
+    bf16* out = p.v + row * p.ldV + (int64_t)(head - p.heads - p.kvHeads) * d;
+    for (int i = lane; i < d; i += 32) out[i] = in[i];
+    return;
+  }
+  bool query = head < p.heads;
+  bf16* out = query ? p.q + row * p.ldQ + (int64_t)head * d
+                    : p.k + row * p.ldK + (int64_t)(head - p.heads) * d;
+  const bf16* norm = query ? p.qNorm : p.kNorm;
+  float factor = 1;
+  if (norm) {
+    float squares = 0;
+    for (int i = lane; i < d; i += 32) {
+      float x = __bfloat162float(in[i]);
+      squares += x * x;
+    }
+    factor = 1.0f / sqrtf(warpSum(squares) / d + p.eps);
+  }
+  const float* cosines = p.rope + (p.position + row) * p.ldRope;
+  const float* sines = cosines + p.pairs;
+  for (int i = lane; i < p.pairs; i += 32) {
+    int a = p.interleaved ? 2 * i : i;
+    int b = p.interleaved ? 2 * i + 1 : i + p.pairs;
+    float x = __bfloat162float(in[a]) * factor;
+    float y = __bfloat162float(in[b]) * factor;
+    if (norm) {
+      x *= __bfloat162float(norm[a]);
+      y *= __bfloat162float(norm[b]);
+    }
+    out[a] = __float2bfloat16_rn(x * cosines[i] - y * sines[i]);
+    out[b] = __float2bfloat16_rn(y * cosines[i] + x * sines[i]);
+  }
+  for (int i = 2 * p.pairs + lane; i < d; i += 32) {
+    float x = __bfloat162float(in[i]) * factor;
+    out[i] = __float2bfloat16_rn(norm ? x * __bfloat162float(norm[i]) : x);
+  }
+}
+
+// --- SiLU-mul -------------------------------------------------------------------------------------
+
+/** out[:, c] = silu(gateUp[:, c]) * gateUp[:, cols + c]. */
+struct SiluMulParams {
+  const bf16* gateUp;
+  bf16* out;
+  int64_t ldGateUp, ldOut;
+  int rows, cols;
+};
+
+extern "C" {
+__constant__ int silu_mul_layout[] = {
+    (int)sizeof(SiluMulParams),             (int)offsetof(SiluMulParams, gateUp),
+    (int)offsetof(SiluMulParams, out),      (int)offsetof(SiluMulParams, ldGateUp),
+    (int)offsetof(SiluMulParams, ldOut),    (int)offsetof(SiluMulParams, rows),
+    (int)offsetof(SiluMulParams, cols)};
+__constant__ int silu_mul_launch[] = {256, 0, 0, 0};
+}
+
+__device__ __forceinline__ bf16 siluMul(bf16 gate, bf16 up) {
+  float x = __bfloat162float(gate);
+  return __float2bfloat16_rn(x / (1.0f + __expf(-x)) * __bfloat162float(up));
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+    silu_mul(const __grid_constant__ SiluMulParams p) {
+  const bf16* gate = p.gateUp + blockIdx.x * p.ldGateUp;
+  const bf16* up = gate + p.cols;
+  bf16* out = p.out + blockIdx.x * p.ldOut;
+  // The up part begins at a 16-byte boundary only when the columns fill whole vectors.
+  int vectors = p.cols % VECTOR == 0 ? p.cols / VECTOR : 0;
+  for (int i = threadIdx.x; i < vectors; i += blockDim.x) {
+    Bf16x8 g, u;
+    g.bits = ((const uint4*)gate)[i];
+    u.bits = ((const uint4*)up)[i];
+#pragma unroll
+    for (int j = 0; j < VECTOR; j++) g.x[j] = siluMul(g.x[j], u.x[j]);
+    ((uint4*)out)[i] = g.bits;
+  }
+  for (int i = vectors * VECTOR + threadIdx.x; i < p.cols; i += blockDim.x) {
+    out[i] = siluMul(gate[i], up[i]);
+  }
+}
+
+// --- Log-likelihoods ------------------------------------------------------------------------------
+
+/** result[i] = logsumexp(logits[i]) - logits[i][targets[i]]; logits are fp32 or bf16. */
+struct NllParams {
+  const void* logits;
+  const int* targets;
+  float* result;
+  int64_t ldLogits;
+  int rows, cols, logitsFloat;
+};
+
+extern "C" {
+__constant__ int nll_layout[] = {
+    (int)sizeof(NllParams),           (int)offsetof(NllParams, logits),
+    (int)offsetof(NllParams, targets), (int)offsetof(NllParams, result),
+    (int)offsetof(NllParams, ldLogits), (int)offsetof(NllParams, rows),
+    (int)offsetof(NllParams, cols),   (int)offsetof(NllParams, logitsFloat)};
+__constant__ int nll_launch[] = {512, 0, 0, 0};
+}
+
+extern "C" __global__ void __launch_bounds__(512) nll(const __grid_constant__ NllParams p) {
+  __shared__ float scratch[32];
+  int64_t row = blockIdx.x * p.ldLogits;
+  auto logit = [&](int i) {
+    return p.logitsFloat ? ((const float*)p.logits)[row + i]
+                         : __bfloat162float(((const bf16*)p.logits)[row + i]);
+  };
+  float max = -INFINITY;
+  for (int i = threadIdx.x; i < p.cols; i += blockDim.x) max = fmaxf(max, logit(i));
+  max = blockMax(max, scratch);
+  float sum = 0;
+  for (int i = threadIdx.x; i < p.cols; i += blockDim.x) sum += expf(logit(i) - max);
+  sum = blockSum(sum, scratch);
+  // The target's distance first: a difference of two large numbers would lose what the log adds.
+  if (threadIdx.x == 0) {
+    p.result[blockIdx.x] = logf(sum) + (max - logit(p.targets[blockIdx.x]));
+  }
+}
+
+// --- Packing --------------------------------------------------------------------------------------
+
+/**
+ * Rows without gaps in another type (0 bf16, 1 fp16, 2 fp32), and in bad[0] the lowest index of an
+ * element that is not finite, in bad[1] of one that fp16 cannot hold; ~0 when there is none.
+ */
+struct PackParams {
+  const void* source;
+  void* out;
+  unsigned long long* bad;
+  int64_t ldSource, count;
+  int cols, sourceFloat, target;
+};
+
+extern "C" {
+__constant__ int pack_layout[] = {
+    (int)sizeof(PackParams),           (int)offsetof(PackParams, source),
+    (int)offsetof(PackParams, out),    (int)offsetof(PackParams, bad),
+    (int)offsetof(PackParams, ldSource), (int)offsetof(PackParams, count),
+    (int)offsetof(PackParams, cols),   (int)offsetof(PackParams, sourceFloat),
+    (int)offsetof(PackParams, target)};
+__constant__ int pack_launch[] = {256, 0, 8, 0};
+}
+
+extern "C" __global__ void __launch_bounds__(256) pack(const __grid_constant__ PackParams p) {
+  int64_t first = ((int64_t)blockIdx.x * blockDim.x + threadIdx.x) * VECTOR;
+  int64_t end = first + VECTOR < p.count ? first + VECTOR : p.count;
+  for (int64_t i = first; i < end; i++) {
+    int64_t at = i / p.cols * p.ldSource + i % p.cols;
+    float x = p.sourceFloat ? ((const float*)p.source)[at]
+                            : __bfloat162float(((const bf16*)p.source)[at]);
+    if (!isfinite(x)) {
+      atomicMin(&p.bad[0], (unsigned long long)i);
+    }
+    if (p.target == 0) {
+      ((bf16*)p.out)[i] = __float2bfloat16_rn(x);
+    } else if (p.target == 1) {
+      if (fabsf(x) >= 65520.0f) atomicMin(&p.bad[1], (unsigned long long)i);
+      ((__half*)p.out)[i] = __float2half_rn(x);
+    } else {
+      ((float*)p.out)[i] = x;
+    }
+  }
+}

@@ -1,0 +1,82 @@
+package io.sparsefill.kernels.attention;
+
+import io.sparsefill.kernels.AttentionShape;
+import io.sparsefill.kernels.HeadPattern;
+import java.util.function.IntFunction;
+
+/**
+ * From a head's pattern to its tiles: the decision between sparse and dense, and the index builder,
+ * for every backend that builds its index on the host.
+ */
+public final class HeadIndexing {
+  /** What the backend's estimate selects for one head; asked at most once for each head. */
+  public interface Estimate {
+    /** The lines of a vertical-slash head. */
+    LineSelection lines(HeadPattern.VerticalSlash pattern);
+
+    /**
+     * The key tiles of a block-sparse head: result[m - firstTile] are those of query tile m,
+     * ascending.
+     */
+    int[][] blocks(HeadPattern.BlockSparse pattern);
+  }
+
+  private final AttentionShape shape;
+  private final boolean dispatch;
+  private final int firstTile;
+
+  /**
+   * Indexing of one layer.
+   *
+   * @param dispatch whether a head whose sparse cost would not be lower runs densely
+   * @param firstTile first query tile that is wanted
+   */
+  public HeadIndexing(AttentionShape shape, boolean dispatch, int firstTile) {
+    this.shape = shape;
+    this.dispatch = dispatch;
+    this.firstTile = firstTile;
+  }
+
+  /**
+   * Whether a head runs densely without looking at its estimate. That is decided as if every query
+   * tile were wanted: a document's numbers must not depend on which of its rows are read.
+   */
+  public boolean isDense(HeadPattern pattern) {
+    PatternCost cost = new PatternCost(shape, 0);
+    return pattern instanceof HeadPattern.Dense
+        || (dispatch && cost.atBest(pattern) >= cost.dense());
+  }
+
+  /** One head's tiles. */
+  public HeadTiles tiles(HeadPattern pattern, Estimate estimate) {
+    if (isDense(pattern)) {
+      return IndexBuilders.dense(shape, firstTile);
+    }
+    if (pattern instanceof HeadPattern.BlockSparse blocks) {
+      // Its cost was no guess, and the mean queries of tiles that are not wanted are not there.
+      return IndexBuilders.blocks(shape, firstTile, estimate.blocks(blocks));
+    }
+    IntFunction<HeadTiles> from = builder(pattern, estimate);
+    HeadTiles tiles = from.apply(firstTile);
+    if (dispatch) {
+      HeadTiles all = firstTile == 0 ? tiles : from.apply(0);
+      if (all.computedTiles() >= new PatternCost(shape, 0).dense()) {
+        return IndexBuilders.dense(shape, firstTile);
+      }
+    }
+    return tiles;
+  }
+
+  /** Builds a head's tiles from a given query tile on, as often as it is asked to. */
+  private IntFunction<HeadTiles> builder(HeadPattern pattern, Estimate estimate) {
+    if (pattern instanceof HeadPattern.AShape aShape) {
+      return from -> IndexBuilders.aShape(shape, from, aShape);
+    }
+    if (pattern instanceof HeadPattern.VerticalSlash sizes) {
+      LineSelection chosen = estimate.lines(sizes);
+      return from ->
+          IndexBuilders.verticalSlash(shape, from, chosen.verticals(), chosen.distances());
+    }
+    return from -> IndexBuilders.dense(shape, from);
+  }
+}

@@ -1,0 +1,126 @@
+package io.sparsefill.kernels.cuda;
+
+import static io.sparsefill.kernels.cuda.CudaDriver.check;
+
+import io.sparsefill.kernels.AttentionShape;
+import java.util.List;
+import jcuda.driver.JCudaDriver;
+
+/** Starts the attention kernels of {@code attention.cu}: one launch for all heads of a layer. */
+final class CudaAttention implements AutoCloseable {
+  /** Head dimensions that there are kernels for. */
+  static final List<Integer> HEAD_DIMS = List.of(32, 64, 80, 96, 128);
+
+  private static final double LOG2_E = 1.4426950408889634;
+
+  private final CudaModule module;
+  private final CudaStream stream;
+  private final Transfers transfers;
+  private final DeviceMemory.Block error;
+
+  CudaAttention(CudaContext context, DeviceMemory memory, CudaStream stream, Transfers transfers) {
+    this.module = context.module("attention");
+    this.stream = stream;
+    this.transfers = transfers;
+    this.error = memory.allocate(Long.BYTES, "the attention's error word");
+  }
+
+  /** Mirrors AttentionParams. */
+  record Parameters(
+      long q,
+      long k,
+      long v,
+      long out,
+      long runOffset,
+      long runStart,
+      long runTiles,
+      long columnOffset,
+      long columns,
+      long error,
+      long ldQ,
+      long ldK,
+      long ldV,
+      long ldOut,
+      int tokens,
+      int heads,
+      int kvHeads,
+      int firstTile,
+      int queryTiles,
+      int window,
+      float scaleLog2)
+      implements KernelParameters {
+    @Override
+    public void write(StructWriter struct) {
+      struct.int64(q).int64(k).int64(v).int64(out);
+      struct.int64(runOffset).int64(runStart).int64(runTiles).int64(columnOffset).int64(columns);
+      struct.int64(error).int64(ldQ).int64(ldK).int64(ldV).int64(ldOut);
+      struct.int32(tokens).int32(heads).int32(kvHeads).int32(firstTile).int32(queryTiles);
+      struct.int32(window).float32(scaleLog2);
+    }
+  }
+
+  /** The name of a kernel for a head dimension. */
+  static String kernelName(String family, AttentionShape shape) {
+    if (!HEAD_DIMS.contains(shape.headDim())) {
+      throw new IllegalArgumentException(
+          "Cannot compute attention with head_dim %d on CUDA: there are kernels for %s; use --backend cpu"
+              .formatted(shape.headDim(), HEAD_DIMS));
+    }
+    return family + "_d" + shape.headDim();
+  }
+
+  /** The factor on q·k for a softmax with base 2. */
+  static float scaleLog2(AttentionShape shape) {
+    return (float) (shape.scale() * LOG2_E);
+  }
+
+  /**
+   * Computes, and waits: an error belongs to the document that caused it.
+   *
+   * @throws ArithmeticException when a weight sum is not positive
+   */
+  void run(CudaIndex index, CudaTensor q, CudaTensor k, CudaTensor v, CudaTensor out) {
+    AttentionShape shape = index.shape();
+    Kernel kernel = module.kernel(kernelName("attention", shape));
+    check(
+        JCudaDriver.cuMemsetD8Async(error.at(0), (byte) 0xff, Long.BYTES, stream.handle()),
+        "clear the attention's error word");
+    kernel.launch(
+        stream,
+        index.queryTiles(),
+        shape.heads(),
+        new Parameters(
+            q.address(),
+            k.address(),
+            v.address(),
+            out.address(),
+            index.list(0),
+            index.list(1),
+            index.list(2),
+            index.list(3),
+            index.list(4),
+            error.address(),
+            q.stride(),
+            k.stride(),
+            v.stride(),
+            out.stride(),
+            shape.tokens(),
+            shape.heads(),
+            shape.kvHeads(),
+            index.firstTile(),
+            index.queryTiles(),
+            shape.window(),
+            scaleLog2(shape)));
+    long bad = transfers.word(error, 0, "the attention");
+    if (bad != -1) {
+      throw new ArithmeticException(
+          "Attention of head %d at query %d has a weight sum that is not positive: its keys or queries are not finite, or its index shows it no key"
+              .formatted(bad >>> Integer.SIZE, (int) bad));
+    }
+  }
+
+  @Override
+  public void close() {
+    error.close();
+  }
+}

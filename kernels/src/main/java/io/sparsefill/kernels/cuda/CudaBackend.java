@@ -1,0 +1,399 @@
+package io.sparsefill.kernels.cuda;
+
+import static io.sparsefill.kernels.cuda.CudaDriver.check;
+
+import io.sparsefill.kernels.AttentionIndex;
+import io.sparsefill.kernels.AttentionShape;
+import io.sparsefill.kernels.Backend;
+import io.sparsefill.kernels.HeadPattern;
+import io.sparsefill.kernels.HostMatrix;
+import io.sparsefill.kernels.KvDtype;
+import io.sparsefill.kernels.RopeTable;
+import io.sparsefill.kernels.Tensor;
+import io.sparsefill.kernels.Workers;
+import io.sparsefill.kernels.attention.TileIndex;
+import java.nio.IntBuffer;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
+import java.util.Optional;
+import jcuda.driver.CUdevice_attribute;
+import jcuda.driver.JCudaDriver;
+
+/**
+ * The operators on one NVIDIA GPU, by the driver API and kernels carried as PTX: tensors are bf16,
+ * sums fp32, RoPE tables and logits fp32. Operators are enqueued on one stream; what the host reads
+ * it waits for.
+ */
+public final class CudaBackend implements Backend {
+  /** Tokens of a chunk: enough for full matrix products, small beside a long document. */
+  private static final int CHUNK_TOKENS = 8192;
+
+  private final CudaContext context;
+  private final Workers workers;
+  private final Deque<AutoCloseable> owned = new ArrayDeque<>();
+  private final DeviceMemory memory;
+  private final CudaStream stream;
+  private final Transfers transfers;
+  private final RowKernels rows;
+  private final CudaGemm gemm;
+  private final CudaAttention attention;
+  private final Departure departure;
+  private boolean closed;
+
+  /** Why no CUDA device can be used, for logs; empty when one can. */
+  public static Optional<String> unavailable() {
+    return CudaDriver.unavailable();
+  }
+
+  /**
+   * A backend on the first device.
+   *
+   * @param threads CPU threads that convert weights and build indices
+   * @throws CudaFailure if there is no driver or no fitting device, saying why
+   */
+  public CudaBackend(int threads) {
+    this.context = CudaContext.acquire(0);
+    owned.push(context::release);
+    boolean complete = false;
+    try {
+      context.enter();
+      this.memory = new DeviceMemory(context);
+      this.workers = own(new Workers(threads));
+      this.stream = own(new CudaStream());
+      this.transfers = own(new Transfers(stream, workers));
+      this.rows = new RowKernels(context, stream);
+      this.gemm = own(GemmChoice.ofProperty().open(() -> new TiledGemm(context)));
+      this.attention = own(new CudaAttention(context, memory, stream, transfers));
+      this.departure = own(new Departure(context, memory, stream));
+      complete = true;
+    } finally {
+      if (!complete) {
+        closeAll();
+      }
+    }
+  }
+
+  private <T extends AutoCloseable> T own(T resource) {
+    owned.push(resource);
+    return resource;
+  }
+
+  @Override
+  public String device() {
+    return "cuda (%s, sm_%d%d, %.0f GiB, bf16, products by %s)"
+        .formatted(
+            context.name(),
+            context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR),
+            context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR),
+            context.totalBytes() / (double) (1L << 30),
+            gemm.name());
+  }
+
+  /** Bytes of device memory that this backend and its tensors hold. */
+  public long heldBytes() {
+    return memory.bytes();
+  }
+
+  /** The most bytes of device memory that this backend and its tensors held at once. */
+  public long peakBytes() {
+    return memory.peakBytes();
+  }
+
+  @Override
+  public int chunkTokens() {
+    return CHUNK_TOKENS;
+  }
+
+  @Override
+  public Tensor allocate(long rowCount, long cols, String what) {
+    return CudaTensor.allocate(memory, rowCount, cols, ElementType.BF16, what);
+  }
+
+  @Override
+  public Tensor allocateFloats(long rowCount, long cols, String what) {
+    return CudaTensor.allocate(memory, rowCount, cols, ElementType.FP32, what);
+  }
+
+  @Override
+  public Tensor upload(HostMatrix matrix, String what) {
+    CudaTensor tensor =
+        CudaTensor.allocate(memory, matrix.rows(), matrix.cols(), ElementType.BF16, what);
+    boolean complete = false;
+    try {
+      transfers.upload(matrix, tensor);
+      complete = true;
+      return tensor;
+    } finally {
+      if (!complete) {
+        tensor.close();
+      }
+    }
+  }
+
+  @Override
+  public Tensor rope(RopeTable rope, int tokens) {
+    float[] frequencies = new float[rope.inverseFrequency().length];
+    for (int i = 0; i < frequencies.length; i++) {
+      frequencies[i] = (float) rope.inverseFrequency()[i];
+    }
+    CudaTensor table =
+        CudaTensor.allocate(
+            memory,
+            tokens,
+            2L * frequencies.length,
+            ElementType.FP32,
+            "RoPE of " + tokens + " positions");
+    boolean complete = false;
+    try (DeviceMemory.Block device =
+        memory.allocate((long) frequencies.length * Float.BYTES, "RoPE frequencies")) {
+      transfers.upload(frequencies, device);
+      rows.rope(device.address(), rope.attentionScaling(), table);
+      stream.synchronize("the RoPE table");
+      complete = true;
+      return table;
+    } finally {
+      if (!complete) {
+        table.close();
+      }
+    }
+  }
+
+  @Override
+  public void embed(Tensor table, int[] tokens, int from, Tensor out) {
+    CudaTensor source = CudaTensor.of(table).as(ElementType.BF16, "the embedding");
+    CudaTensor target = CudaTensor.of(out, out.rows(), table.cols(), "embedded tokens");
+    int count = Math.toIntExact(target.rows());
+    for (int position = from; position < from + count; position++) {
+      int token = tokens[position];
+      if (token < 0 || token >= source.rows()) {
+        throw new IllegalArgumentException(
+            "Cannot embed token %d at position %d: the embedding table has %d rows; is the tokenizer that of the model?"
+                .formatted(token, position, source.rows()));
+      }
+    }
+    context.enter();
+    try (DeviceMemory.Block ids = ints(tokens, from, count, "token ids")) {
+      rows.embed(source, ids.address(), target.willBeWritten());
+      stream.synchronize("the embedding");
+    }
+  }
+
+  private DeviceMemory.Block ints(int[] values, int from, int count, String what) {
+    DeviceMemory.Block block = memory.allocate((long) count * Integer.BYTES, what);
+    boolean complete = false;
+    try {
+      transfers.upload(IntBuffer.wrap(values, from, count), block, 0);
+      complete = true;
+      return block;
+    } finally {
+      if (!complete) {
+        block.close();
+      }
+    }
+  }
+
+  @Override
+  public void rmsNorm(Tensor x, Tensor weight, float eps, Tensor out) {
+    CudaTensor source = CudaTensor.of(x).as(ElementType.BF16, "rows to norm");
+    CudaTensor target = CudaTensor.of(out, x.rows(), x.cols(), "normed rows");
+    CudaTensor weights = CudaTensor.of(weight, 1, x.cols(), "norm weight");
+    context.enter();
+    rows.rmsNorm(source, weights, eps, target.willBeWritten());
+  }
+
+  @Override
+  public void linear(Tensor a, Tensor w, Tensor bias, Tensor out, boolean accumulate) {
+    CudaTensor source = CudaTensor.of(a).as(ElementType.BF16, "the left factor");
+    CudaTensor weights = CudaTensor.of(w).as(ElementType.BF16, "the weights");
+    CudaTensor target = CudaTensor.of(out);
+    if (source.cols() != weights.cols()
+        || target.cols() != weights.rows()
+        || target.rows() != source.rows()) {
+      throw new IllegalArgumentException(
+          "Product of [%d, %d] and [%d, %d]^T does not fit [%d, %d]"
+              .formatted(
+                  source.rows(),
+                  source.cols(),
+                  weights.rows(),
+                  weights.cols(),
+                  target.rows(),
+                  target.cols()));
+    }
+    CudaTensor offsets = bias == null ? null : CudaTensor.of(bias, 1, weights.rows(), "bias");
+    context.enter();
+    gemm.product(stream, source, weights, offsets, target.willBeWritten(), accumulate);
+    if (offsets != null && !gemm.addsBias()) {
+      rows.bias(offsets, target);
+    }
+  }
+
+  @Override
+  public void splitAndRotate(
+      Tensor qkv,
+      AttentionShape shape,
+      int position,
+      Tensor rope,
+      boolean interleaved,
+      QkNorm norms,
+      Tensor q,
+      Tensor k,
+      Tensor v) {
+    int d = shape.headDim();
+    long count = qkv.rows();
+    long queryCols = q == null ? 0 : (long) shape.heads() * d;
+    long keyCols = (long) shape.kvHeads() * d;
+    CudaTensor source = CudaTensor.of(qkv, count, queryCols + 2 * keyCols, "projected q, k, v");
+    CudaTensor queries = q == null ? null : CudaTensor.of(q, count, queryCols, "queries");
+    CudaTensor keys = CudaTensor.of(k, count, keyCols, "keys");
+    CudaTensor values = CudaTensor.of(v, count, keyCols, "values");
+    CudaTensor table = CudaTensor.of(rope).as(ElementType.FP32, "the RoPE table");
+    table.rows(position, count); // throws where the table ends before
+    CudaTensor qNorm = norms == null ? null : CudaTensor.of(norms.q(), 1, d, "query norm");
+    CudaTensor kNorm = norms == null ? null : CudaTensor.of(norms.k(), 1, d, "key norm");
+    context.enter();
+    if (queries != null) {
+      queries.willBeWritten();
+    }
+    rows.splitAndRotate(
+        source,
+        shape,
+        position,
+        table,
+        interleaved,
+        qNorm,
+        kNorm,
+        norms == null ? 0 : norms.eps(),
+        queries,
+        keys.willBeWritten(),
+        values.willBeWritten());
+    // Keys and values may leave from here on, while the attention runs.
+    keys.writtenBy(stream);
+    values.writtenBy(stream);
+  }
+
+  @Override
+  public AttentionIndex index(
+      List<HeadPattern> patterns,
+      AttentionShape shape,
+      boolean dispatch,
+      int firstTile,
+      Tensor q,
+      Tensor k) {
+    CudaEstimate estimate = estimate(shape, q, k);
+    return index(new CudaIndexing(workers, shape, estimate).build(patterns, dispatch, firstTile));
+  }
+
+  /** What the patterns choose from, for one layer. */
+  CudaEstimate estimate(AttentionShape shape, Tensor q, Tensor k) {
+    context.enter();
+    return new CudaEstimate(
+        context,
+        memory,
+        stream,
+        transfers,
+        workers,
+        shape,
+        queries(shape, q),
+        CudaTensor.of(k, shape.tokens(), keyCols(shape), "keys"));
+  }
+
+  /** An index made elsewhere, on the device. */
+  AttentionIndex index(TileIndex tiles) {
+    context.enter();
+    return new CudaIndex(tiles, memory, transfers);
+  }
+
+  private static CudaTensor queries(AttentionShape shape, Tensor q) {
+    return CudaTensor.of(q, shape.tokens(), (long) shape.heads() * shape.headDim(), "queries");
+  }
+
+  private static long keyCols(AttentionShape shape) {
+    return (long) shape.kvHeads() * shape.headDim();
+  }
+
+  @Override
+  public void attention(
+      AttentionIndex index, AttentionShape shape, Tensor q, Tensor k, Tensor v, Tensor out) {
+    if (!(index instanceof CudaIndex mine) || !mine.shape().equals(shape)) {
+      throw new IllegalArgumentException(
+          "Cannot compute attention: the index was not made by this backend for " + shape);
+    }
+    CudaTensor queries = queries(shape, q);
+    CudaTensor keys = CudaTensor.of(k, shape.tokens(), keyCols(shape), "keys");
+    CudaTensor values = CudaTensor.of(v, shape.tokens(), keyCols(shape), "values");
+    CudaTensor target = CudaTensor.of(out, q.rows(), q.cols(), "attention's output");
+    context.enter();
+    attention.run(mine, queries, keys, values, target.willBeWritten());
+  }
+
+  @Override
+  public void siluMul(Tensor gateUp, Tensor out) {
+    CudaTensor source = CudaTensor.of(gateUp, out.rows(), 2 * out.cols(), "gate and up");
+    CudaTensor target = CudaTensor.of(out).as(ElementType.BF16, "activations");
+    context.enter();
+    rows.siluMul(source, target.willBeWritten());
+  }
+
+  @Override
+  public void nll(Tensor logits, int[] targets, int from, float[] result, int offset) {
+    CudaTensor source = CudaTensor.of(logits);
+    int count = Math.toIntExact(source.rows());
+    for (int i = from; i < from + count; i++) {
+      if (targets[i] < 0 || targets[i] >= source.cols()) {
+        throw new IllegalArgumentException(
+            "Cannot compute: target %d at position %d is outside of %d logits"
+                .formatted(targets[i], i, source.cols()));
+      }
+    }
+    context.enter();
+    try (DeviceMemory.Block ids = ints(targets, from, count, "targets");
+        DeviceMemory.Block values =
+            memory.allocate((long) count * Float.BYTES, "log-likelihoods")) {
+      rows.nll(source, ids.address(), values.address());
+      transfers.download(values, 0, result, offset, count);
+    }
+  }
+
+  @Override
+  public float[] read(Tensor tensor) {
+    CudaTensor source = CudaTensor.of(tensor);
+    context.enter();
+    return transfers.download(source);
+  }
+
+  @Override
+  public byte[] pack(Tensor tensor, KvDtype dtype) {
+    return departure.pack(CudaTensor.of(tensor), dtype);
+  }
+
+  @Override
+  public void close() {
+    if (closed) {
+      return;
+    }
+    closed = true;
+    context.enter();
+    check(JCudaDriver.cuStreamSynchronize(stream.handle()), "finish the pre-fill");
+    closeAll();
+  }
+
+  /** Last made, first closed; every one is closed even if one fails. */
+  private void closeAll() {
+    Throwable failure = null;
+    while (!owned.isEmpty()) {
+      try {
+        owned.pop().close();
+      } catch (Exception e) {
+        if (failure == null) {
+          failure = e;
+        } else {
+          failure.addSuppressed(e);
+        }
+      }
+    }
+    if (failure != null) {
+      throw new CudaFailure("Cannot give back everything on the device: " + failure, failure);
+    }
+  }
+}

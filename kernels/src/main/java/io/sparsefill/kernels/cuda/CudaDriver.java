@@ -1,0 +1,69 @@
+package io.sparsefill.kernels.cuda;
+
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import jcuda.driver.CUresult;
+import jcuda.driver.JCudaDriver;
+
+/**
+ * The way to the CUDA driver: whether there is one, and the check of every call's result. Nothing
+ * else in this package decides what a result code means.
+ */
+final class CudaDriver {
+  private static final Pattern MISSING = Pattern.compile("[^\\s/]+: cannot open shared object.*");
+  private static final Optional<String> UNAVAILABLE = initialise();
+
+  private CudaDriver() {}
+
+  /** Why there is no usable driver or device; empty when there is one. */
+  static Optional<String> unavailable() {
+    return UNAVAILABLE;
+  }
+
+  private static Optional<String> initialise() {
+    try {
+      int code = JCudaDriver.cuInit(0);
+      if (code != CUresult.CUDA_SUCCESS) {
+        return Optional.of("cuInit failed: " + describe(code));
+      }
+      int[] devices = new int[1];
+      code = JCudaDriver.cuDeviceGetCount(devices);
+      if (code != CUresult.CUDA_SUCCESS) {
+        return Optional.of("cuDeviceGetCount failed: " + describe(code));
+      }
+      return devices[0] > 0 ? Optional.empty() : Optional.of("the driver shows no device");
+    } catch (LinkageError e) { // no libcuda.so.1, or no JCuda natives for this system
+      return Optional.of("the CUDA driver does not load: " + missing(e));
+    }
+  }
+
+  /** JCuda's messages hold the stack traces of every try; one line names the library. */
+  private static String missing(LinkageError e) {
+    String message = String.valueOf(e.getMessage());
+    Matcher library = MISSING.matcher(message);
+    return library.find() ? library.group() : message.lines().findFirst().orElse(e.toString());
+  }
+
+  /**
+   * Checks a call.
+   *
+   * @param code what the call returned
+   * @param action what it was for, after "Cannot"
+   * @throws CudaFailure if it failed
+   */
+  static void check(int code, String action) {
+    if (code != CUresult.CUDA_SUCCESS) {
+      throw new CudaFailure("Cannot " + action + ": " + describe(code));
+    }
+  }
+
+  /** Name and explanation of a result code. */
+  static String describe(int code) {
+    String[] text = new String[1];
+    if (JCudaDriver.cuGetErrorString(code, text) != CUresult.CUDA_SUCCESS || text[0] == null) {
+      return "CUDA error " + code;
+    }
+    return CUresult.stringFor(code) + " (" + text[0] + ")";
+  }
+}

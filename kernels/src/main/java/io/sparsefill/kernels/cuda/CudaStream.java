@@ -1,0 +1,62 @@
+package io.sparsefill.kernels.cuda;
+
+import static io.sparsefill.kernels.cuda.CudaDriver.check;
+
+import jcuda.driver.CUevent;
+import jcuda.driver.CUevent_flags;
+import jcuda.driver.CUstream;
+import jcuda.driver.CUstream_flags;
+import jcuda.driver.JCudaDriver;
+
+/**
+ * A queue of device work that does not wait for the default stream, which others in the JVM use.
+ */
+final class CudaStream implements AutoCloseable {
+  private final CUstream handle = new CUstream();
+
+  CudaStream() {
+    check(
+        JCudaDriver.cuStreamCreate(handle, CUstream_flags.CU_STREAM_NON_BLOCKING),
+        "create a CUDA stream");
+  }
+
+  CUstream handle() {
+    return handle;
+  }
+
+  /** Waits until all work of the stream is done; errors of kernels come up here. */
+  void synchronize(String what) {
+    check(JCudaDriver.cuStreamSynchronize(handle), "finish " + what);
+  }
+
+  /** Marks this point of the stream in an event. */
+  void record(Event event) {
+    check(JCudaDriver.cuEventRecord(event.handle, handle), "record a CUDA event");
+  }
+
+  /** Lets later work of this stream wait for an event as it was recorded last. */
+  void await(Event event) {
+    check(JCudaDriver.cuStreamWaitEvent(handle, event.handle, 0), "wait for a CUDA event");
+  }
+
+  @Override
+  public void close() {
+    check(JCudaDriver.cuStreamDestroy(handle), "destroy a CUDA stream");
+  }
+
+  /** A point in a stream that another one can wait for. */
+  static final class Event implements AutoCloseable {
+    private final CUevent handle = new CUevent();
+
+    Event() {
+      check(
+          JCudaDriver.cuEventCreate(handle, CUevent_flags.CU_EVENT_DISABLE_TIMING),
+          "create a CUDA event");
+    }
+
+    @Override
+    public void close() {
+      check(JCudaDriver.cuEventDestroy(handle), "destroy a CUDA event");
+    }
+  }
+}

@@ -1,0 +1,159 @@
+package io.sparsefill.kernels.cuda;
+
+import io.sparsefill.kernels.AttentionShape;
+
+/** Starts the kernels of {@code rows.cu}. Shapes are checked by the caller. */
+final class RowKernels {
+  private final CudaStream stream;
+  private final Kernel rope;
+  private final Kernel embed;
+  private final Kernel rmsNorm;
+  private final Kernel bias;
+  private final Kernel splitAndRotate;
+  private final Kernel siluMul;
+  private final Kernel nll;
+
+  RowKernels(CudaContext context, CudaStream stream) {
+    this.stream = stream;
+    CudaModule module = context.module("rows");
+    this.rope = module.kernel("rope");
+    this.embed = module.kernel("embed");
+    this.rmsNorm = module.kernel("rms_norm");
+    this.bias = module.kernel("bias");
+    this.splitAndRotate = module.kernel("split_rotate");
+    this.siluMul = module.kernel("silu_mul");
+    this.nll = module.kernel("nll");
+  }
+
+  void rope(long frequencies, double scaling, CudaTensor out) {
+    int pairs = Math.toIntExact(out.cols() / 2);
+    int tokens = Math.toIntExact(out.rows());
+    rope.launch(
+        stream,
+        tokens,
+        1,
+        new RowParameters.Rope(frequencies, out.address(), out.stride(), scaling, tokens, pairs));
+  }
+
+  void embed(CudaTensor table, long tokens, CudaTensor out) {
+    embed.launch(
+        stream,
+        out.rows(),
+        1,
+        new RowParameters.Embed(
+            table.address(),
+            tokens,
+            out.address(),
+            table.stride(),
+            out.stride(),
+            Math.toIntExact(out.rows()),
+            Math.toIntExact(out.cols())));
+  }
+
+  void rmsNorm(CudaTensor x, CudaTensor weight, float eps, CudaTensor out) {
+    rmsNorm.launch(
+        stream,
+        x.rows(),
+        1,
+        new RowParameters.RmsNorm(
+            x.address(),
+            weight.address(),
+            out.address(),
+            x.stride(),
+            out.stride(),
+            Math.toIntExact(x.rows()),
+            Math.toIntExact(x.cols()),
+            eps));
+  }
+
+  void bias(CudaTensor offsets, CudaTensor out) {
+    bias.launch(
+        stream,
+        out.rows(),
+        1,
+        new RowParameters.Bias(
+            offsets.address(),
+            out.address(),
+            out.stride(),
+            Math.toIntExact(out.rows()),
+            Math.toIntExact(out.cols()),
+            out.type() == ElementType.FP32));
+  }
+
+  /**
+   * Splits heads; see {@link io.sparsefill.kernels.Backend#splitAndRotate}.
+   *
+   * @param qNorm norm weight of queries, or null without QK norm, as {@code kNorm}
+   * @param q null when there are no queries
+   */
+  void splitAndRotate(
+      CudaTensor qkv,
+      AttentionShape shape,
+      int position,
+      CudaTensor table,
+      boolean interleaved,
+      CudaTensor qNorm,
+      CudaTensor kNorm,
+      float eps,
+      CudaTensor q,
+      CudaTensor k,
+      CudaTensor v) {
+    int queries = q == null ? 0 : shape.heads();
+    int warps = splitAndRotate.first();
+    splitAndRotate.launch(
+        stream,
+        qkv.rows(),
+        (queries + 2L * shape.kvHeads() + warps - 1) / warps,
+        new RowParameters.Split(
+            qkv.address(),
+            table.address(),
+            qNorm == null ? 0 : qNorm.address(),
+            kNorm == null ? 0 : kNorm.address(),
+            q == null ? 0 : q.address(),
+            k.address(),
+            v.address(),
+            qkv.stride(),
+            table.stride(),
+            q == null ? 0 : q.stride(),
+            k.stride(),
+            v.stride(),
+            Math.toIntExact(qkv.rows()),
+            queries,
+            shape.kvHeads(),
+            shape.headDim(),
+            Math.toIntExact(table.cols() / 2),
+            position,
+            interleaved,
+            eps));
+  }
+
+  void siluMul(CudaTensor gateUp, CudaTensor out) {
+    siluMul.launch(
+        stream,
+        out.rows(),
+        1,
+        new RowParameters.SiluMul(
+            gateUp.address(),
+            out.address(),
+            gateUp.stride(),
+            out.stride(),
+            Math.toIntExact(out.rows()),
+            Math.toIntExact(out.cols())));
+  }
+
+  /** Log-likelihoods of {@code targets} (device ints) into {@code result} (device floats). */
+  void nll(CudaTensor logits, long targets, long result) {
+    nll.launch(
+        stream,
+        logits.rows(),
+        1,
+        new RowParameters.Nll(
+            logits.address(),
+            targets,
+            result,
+            logits.stride(),
+            Math.toIntExact(logits.rows()),
+            Math.toIntExact(logits.cols()),
+            logits.type() == ElementType.FP32));
+  }
+}

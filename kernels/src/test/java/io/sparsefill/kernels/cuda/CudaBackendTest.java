@@ -1,0 +1,146 @@
+package io.sparsefill.kernels.cuda;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.sparsefill.kernels.ArrayMatrix;
+import io.sparsefill.kernels.AttentionIndex;
+import io.sparsefill.kernels.AttentionShape;
+import io.sparsefill.kernels.HeadPattern;
+import io.sparsefill.kernels.KvDtype;
+import io.sparsefill.kernels.RopeTable;
+import io.sparsefill.kernels.Tensor;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/** What the CUDA backend holds beyond the contracts: its memory, and its second thread. */
+class CudaBackendTest {
+  @BeforeAll
+  static void needsDevice() {
+    CudaUnderTest.assumeDevice();
+  }
+
+  @Test
+  void closingGivesAllDeviceMemoryBack() {
+    // The context and its kernels stay while this test holds them; what is counted is the rest.
+    CudaContext context = CudaContext.acquire(0);
+    try {
+      useEverything();
+      long before = context.freeBytes();
+      for (int i = 0; i < 3; i++) {
+        useEverything();
+      }
+      assertThat(context.freeBytes()).isEqualTo(before);
+    } finally {
+      context.release();
+    }
+  }
+
+  private static void useEverything() {
+    AttentionShape shape = new AttentionShape(1000, 4, 2, 64, 0.125f, 0);
+    Random random = new Random(3);
+    List<HeadPattern> patterns =
+        List.of(
+            new HeadPattern.VerticalSlash(40, 120),
+            new HeadPattern.BlockSparse(2),
+            new HeadPattern.Dense(),
+            new HeadPattern.AShape(20, 70));
+    CudaBackend backend = new CudaBackend(2);
+    try (Tensor q = backend.upload(ArrayMatrix.random(1000, 256, 1, random), "q");
+        Tensor k = backend.upload(ArrayMatrix.random(1000, 128, 1, random), "k");
+        Tensor v = backend.upload(ArrayMatrix.random(1000, 128, 1, random), "v");
+        Tensor large = backend.allocate(1 << 14, 1 << 14, "a large tensor");
+        Tensor logits = backend.allocateFloats(10, 100, "logits");
+        Tensor rope = backend.rope(new RopeTable(64, false, new double[] {1, 0.1}, 1), 1000);
+        AttentionIndex index = backend.index(patterns, shape, false, 0, q, k)) {
+      backend.attention(index, shape, q, k, v, q);
+      backend.nll(logits, new int[10], 0, new float[10], 0);
+      assertThat(backend.pack(q, KvDtype.BF16)).hasSize(1000 * 256 * 2);
+      assertThat(backend.heldBytes()).isGreaterThan(2L << 28);
+    } finally {
+      backend.close();
+    }
+    assertThat(backend.heldBytes()).isZero();
+    assertThat(backend.peakBytes()).isGreaterThan(2L << 28);
+  }
+
+  @Test
+  void aTensorOutlivesTheBackendThatMadeIt() {
+    ArrayMatrix matrix = ArrayMatrix.random(70, 33, 1, new Random(1));
+    CudaBackend first = new CudaBackend(1);
+    Tensor tensor = first.upload(matrix, "a shared weight");
+    first.close();
+    try (CudaBackend second = new CudaBackend(1)) {
+      assertThat(second.read(tensor)).isEqualTo(matrix.values());
+    } finally {
+      tensor.close();
+    }
+    tensor.close();
+    assertThatThrownBy(() -> ((CudaTensor) tensor).address())
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("closed");
+  }
+
+  @Test
+  void moreMemoryThanTheDeviceHasIsAnErrorThatNamesIt() {
+    try (CudaBackend backend = new CudaBackend(1)) {
+      assertThatThrownBy(() -> backend.allocate(1L << 24, 1L << 18, "hidden states"))
+          .isInstanceOf(OutOfMemoryError.class)
+          .hasMessageContaining("hidden states")
+          .hasMessageContaining("8388608.0 MiB")
+          .hasMessageContaining("--weights stream");
+      // The device goes on.
+      try (Tensor small = backend.upload(ArrayMatrix.of(2, 2, 3), "a test")) {
+        assertThat(backend.read(small)).containsOnly(3f);
+      }
+    }
+  }
+
+  @Test
+  void anotherThreadPacksWhatTheFirstHasEnqueued() throws Exception {
+    // Oracle: read, which waits for all work. The pack is asked for while products still run.
+    try (CudaBackend backend = new CudaBackend(1)) {
+      Random random = new Random(7);
+      AttentionShape shape = new AttentionShape(2048, 8, 2, 64, 0.125f, 0);
+      try (Tensor a = backend.upload(ArrayMatrix.random(2048, 768, 1, random), "a");
+          Tensor w = backend.upload(ArrayMatrix.random(768, 768, 0.03, random), "w");
+          Tensor qkv = backend.allocate(2048, 768, "qkv");
+          Tensor rope = backend.rope(new RopeTable(64, false, new double[] {1, 0.1}, 1), 2048);
+          Tensor q = backend.allocate(2048, 512, "q");
+          Tensor k = backend.allocate(2048, 128, "k");
+          Tensor v = backend.allocate(2048, 128, "v")) {
+        for (int round = 0; round < 20; round++) {
+          backend.linear(a, w, null, qkv, round > 0);
+          backend.splitAndRotate(qkv, shape, 0, rope, false, null, q, k, v);
+          byte[] packed =
+              CompletableFuture.supplyAsync(() -> backend.pack(k.rows(5, 2000), KvDtype.FP32))
+                  .get();
+          float[] expected = backend.read(k.rows(5, 2000));
+          float[] got = new float[expected.length];
+          ByteBuffer.wrap(packed).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(got);
+          assertThat(got).as("round %d", round).isEqualTo(expected);
+        }
+      }
+    }
+  }
+
+  @Test
+  void headDimensionsWithoutAKernelAreRefused() {
+    AttentionShape shape = new AttentionShape(10, 1, 1, 48, 1, 0);
+    List<HeadPattern> dense = Collections.nCopies(1, new HeadPattern.Dense());
+    try (CudaBackend backend = new CudaBackend(1);
+        Tensor q = backend.upload(ArrayMatrix.of(10, 48, 1), "q");
+        AttentionIndex index = backend.index(dense, shape, false, 0, q, q)) {
+      assertThatThrownBy(() -> backend.attention(index, shape, q, q, q, q))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("head_dim 48")
+          .hasMessageContaining("128");
+    }
+  }
+}
