@@ -27,6 +27,9 @@ struct GemmParams {
   int accumulate;  // whether the former content of out is added
 };
 
+// Outside of the namespace: a name of its own would carry a hash of the file's path into the PTX.
+extern __shared__ __align__(1024) unsigned char gemmShared[];
+
 namespace {
 
 constexpr int kSlice = 64;                 // numbers of k in one slot
@@ -202,7 +205,6 @@ template <class T, class Out>
 __device__ __forceinline__ void gemm(const GemmParams& p) {
   using LoaderA = Loader<T::kRows, T::kThreads>;
   using LoaderW = Loader<T::kCols, T::kThreads>;
-  extern __shared__ __align__(1024) unsigned char shared[];
 
   int row0;
   int col0;
@@ -210,7 +212,7 @@ __device__ __forceinline__ void gemm(const GemmParams& p) {
   LoaderA loadA(p.a, p.lda, row0, p.m);
   LoaderW loadW(p.w, p.ldw, col0, p.n);
   int column = (threadIdx.x % 8) * 8;  // of k, where the next chunks of this thread start
-  uint32_t slots = sharedAddress(shared);
+  uint32_t slots = sharedAddress(gemmShared);
   int slices = (p.k + kSlice - 1) / kSlice;
 
 #pragma unroll
@@ -293,7 +295,7 @@ __device__ __forceinline__ void gemm(const GemmParams& p) {
 
   awaitCopies<0>();
   __syncthreads();
-  float* staged = reinterpret_cast<float*>(shared);
+  float* staged = reinterpret_cast<float*>(gemmShared);
 #pragma unroll
   for (int i = 0; i < kRowTiles; i++) {
 #pragma unroll
