@@ -2,7 +2,6 @@ package io.sparsefill.udf;
 
 import io.sparsefill.kernels.Backend;
 import io.sparsefill.kernels.attention.AttentionPlan;
-import io.sparsefill.kernels.cpu.CpuBackend;
 import io.sparsefill.udf.model.ModelConfig;
 import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -43,10 +42,11 @@ public final class Engine implements AutoCloseable {
     AttentionPlan plan =
         AttentionPlan.parse(
             options.attention(), options.patternsJson(), config.layers(), config.heads());
-    Backend backend = new CpuBackend(options.threads());
+    BackendKind kind = BackendKind.choose(options.backend(), config);
+    Backend backend = kind.open(options.threads());
     boolean complete = false;
     try {
-      Engine engine = new Engine(options, backend, SharedModel.acquire(options), plan);
+      Engine engine = new Engine(options, backend, SharedModel.acquire(options, kind), plan);
       LOG.info(
           "Model {} ({}, {} layers) on {}, attention {}",
           options.model(),
@@ -64,21 +64,22 @@ public final class Engine implements AutoCloseable {
   }
 
   /**
-   * Checks {@code --backend}.
+   * Checks the word of {@code --backend}; whether there is a device is seen where an engine opens.
    *
-   * @throws IllegalArgumentException for an unknown word, or for cuda, which this build does not
-   *     have
+   * @throws IllegalArgumentException for an unknown word
    */
   public static void checkBackend(String backend) {
-    switch (backend) {
-      case "auto", "cpu" -> {}
-      case "cuda" ->
-          throw new IllegalArgumentException(
-              "Cannot run --backend cuda: this build has the CPU backend only; use --backend cpu or auto");
-      default ->
-          throw new IllegalArgumentException(
-              "Unknown backend '" + backend + "': accepted are auto and cpu");
-    }
+    BackendKind.check(backend);
+  }
+
+  /**
+   * Checks that this machine has what {@code --backend} asks for, where it is known to be the one
+   * that computes.
+   *
+   * @throws IllegalArgumentException saying what is missing
+   */
+  public static void checkDevice(String backend, ModelConfig config) {
+    BackendKind.choose(backend, config);
   }
 
   /**

@@ -1,7 +1,6 @@
 package io.sparsefill.udf;
 
 import io.sparsefill.kernels.Backend;
-import io.sparsefill.kernels.cpu.CpuBackend;
 import io.sparsefill.udf.model.Checkpoint;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -21,7 +20,7 @@ final class SharedModel {
     this.tensors = tensors;
   }
 
-  private record Key(String model, boolean stream, boolean withHead) {}
+  private record Key(String model, BackendKind kind, boolean stream, boolean withHead) {}
 
   /** One task's hold on a model. */
   static final class Lease implements AutoCloseable {
@@ -53,8 +52,11 @@ final class SharedModel {
     }
   }
 
-  /** The model of the options; loads it if no other task has. Tasks that come meanwhile wait. */
-  static Lease acquire(EngineOptions options) {
+  /**
+   * The model of the options on a kind of backend; loads it if no other task has. Tasks that come
+   * meanwhile wait.
+   */
+  static Lease acquire(EngineOptions options, BackendKind kind) {
     boolean stream =
         switch (options.weights()) {
           case "resident" -> false;
@@ -69,11 +71,11 @@ final class SharedModel {
         options.emit().contains(Emit.LOGITS)
             || options.emit().contains(Emit.NLL)
             || options.emit().contains(Emit.TOKEN_NLL);
-    Key key = new Key(options.model(), stream, withHead);
+    Key key = new Key(options.model(), kind, stream, withHead);
     synchronized (OPEN) {
       SharedModel model = OPEN.get(key);
       if (model == null) {
-        model = new SharedModel(load(options, stream, withHead));
+        model = new SharedModel(load(options, kind, stream, withHead));
         OPEN.put(key, model);
       }
       model.leases++;
@@ -88,10 +90,11 @@ final class SharedModel {
     }
   }
 
-  private static ModelTensors load(EngineOptions options, boolean stream, boolean withHead) {
+  private static ModelTensors load(
+      EngineOptions options, BackendKind kind, boolean stream, boolean withHead) {
     Checkpoint checkpoint = Checkpoint.open(Path.of(options.model()));
-    // Uploads run on threads of their own backend, because the tensors outlive every task's.
-    Backend uploader = new CpuBackend(options.threads());
+    // Uploads run on a backend of their own, because the tensors outlive every task's.
+    Backend uploader = kind.open(options.threads());
     return new ModelTensors(uploader, checkpoint, stream, withHead);
   }
 }

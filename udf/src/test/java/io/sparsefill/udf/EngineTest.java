@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sparsefill.kernels.attention.PatternTable;
+import io.sparsefill.kernels.cuda.CudaBackend;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -180,7 +181,8 @@ class EngineTest {
   @Test
   void saysWhatItRunsOn() {
     try (Engine engine = Engine.open(TestOptions.of(model).backend("auto").threads(2).build())) {
-      assertThat(engine.device()).startsWith("cpu (2 threads, fp32");
+      boolean onGpu = CudaBackend.unavailable(engine.config().headDim()).isEmpty();
+      assertThat(engine.device()).startsWith(onGpu ? "cuda (" : "cpu (2 threads, fp32");
       assertThat(engine.config().layers()).isEqualTo(TINY.layers());
     }
   }
@@ -195,7 +197,9 @@ class EngineTest {
   @Test
   void wrongOptionsAreRefusedAndHoldNothing() {
     refused(TestOptions.of(model).backend("tpu"), "'tpu'", "auto", "cpu");
-    refused(TestOptions.of(model).backend("cuda"), "--backend cuda", "--backend cpu");
+    if (CudaBackend.unavailable().isPresent()) {
+      refused(TestOptions.of(model).backend("cuda"), "--backend cuda", "--backend cpu");
+    }
     refused(TestOptions.of(model).weights("mapped"), "'mapped'", "resident", "stream");
     refused(TestOptions.of(model).attention("sparse"), "'sparse'", "minference", "a-shape");
     refused(TestOptions.of(model).attention("a-shape:64"), "'a-shape:64'");

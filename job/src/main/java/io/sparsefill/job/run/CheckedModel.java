@@ -72,6 +72,19 @@ public record CheckedModel(
     }
   }
 
+  /**
+   * Checks that this machine, which is the executor too, has the device that is asked for.
+   *
+   * @throws UsageException saying what is missing
+   */
+  void checkDevice(String backend) {
+    try {
+      Engine.checkDevice(backend, config);
+    } catch (IllegalArgumentException e) {
+      throw new UsageException(e.getMessage(), e);
+    }
+  }
+
   /** A path, also of a {@code file:} URI. */
   private static Path localPath(String model) {
     return model.startsWith("file:") ? Path.of(URI.create(model)) : Path.of(model);

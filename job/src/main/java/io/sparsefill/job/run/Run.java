@@ -91,6 +91,9 @@ public final class Run {
     refuseOutputInsideInput(spark, options);
     CheckedModel model =
         CheckedModel.open(options.model(), options.compute(), options.tokens().bos());
+    if (spark.sparkContext().isLocal()) {
+      model.checkDevice(options.compute().backend());
+    }
     try (OutputFolder output =
             OutputFolder.open(
                 spark.sparkContext().hadoopConfiguration(),

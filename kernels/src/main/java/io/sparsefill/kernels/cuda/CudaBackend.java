@@ -46,6 +46,16 @@ public final class CudaBackend implements Backend {
     return CudaDriver.unavailable();
   }
 
+  /** Why no CUDA device can run attention with a head dimension; empty when one can. */
+  public static Optional<String> unavailable(int headDim) {
+    if (CudaAttention.HEAD_DIMS.contains(headDim)) {
+      return unavailable();
+    }
+    return Optional.of(
+        "its attention has no kernel for head_dim %d, only for %s"
+            .formatted(headDim, CudaAttention.HEAD_DIMS));
+  }
+
   /**
    * A backend on the first device.
    *

@@ -27,12 +27,6 @@ final class CudaContext {
   private CudaContext(int ordinal) {
     this.ordinal = ordinal;
     check(JCudaDriver.cuDeviceGet(device, ordinal), "find CUDA device " + ordinal);
-    int major = attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR);
-    if (major < 8) {
-      throw new CudaFailure(
-          "Cannot use %s: its compute capability is %d.x, but the kernels need 8.0 (A100) or newer; use --backend cpu"
-              .formatted(name(), major));
-    }
     check(
         JCudaDriver.cuDevicePrimaryCtxRetain(handle, device),
         "retain the primary context of CUDA device " + ordinal);

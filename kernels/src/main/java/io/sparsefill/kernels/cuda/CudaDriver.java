@@ -3,6 +3,8 @@ package io.sparsefill.kernels.cuda;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import jcuda.driver.CUdevice;
+import jcuda.driver.CUdevice_attribute;
 import jcuda.driver.CUresult;
 import jcuda.driver.JCudaDriver;
 
@@ -32,10 +34,28 @@ final class CudaDriver {
       if (code != CUresult.CUDA_SUCCESS) {
         return Optional.of("cuDeviceGetCount failed: " + describe(code));
       }
-      return devices[0] > 0 ? Optional.empty() : Optional.of("the driver shows no device");
+      return devices[0] > 0 ? tooOld() : Optional.of("the driver shows no device");
+    } catch (CudaFailure e) {
+      return Optional.of(e.getMessage());
     } catch (LinkageError e) { // no libcuda.so.1, or no JCuda natives for this system
       return Optional.of("the CUDA driver does not load: " + missing(e));
     }
+  }
+
+  /** Why the first device cannot run the kernels. */
+  private static Optional<String> tooOld() {
+    CUdevice device = new CUdevice();
+    int[] major = new int[1];
+    check(JCudaDriver.cuDeviceGet(device, 0), "find CUDA device 0");
+    check(
+        JCudaDriver.cuDeviceGetAttribute(
+            major, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device),
+        "read the compute capability of CUDA device 0");
+    return major[0] >= 8
+        ? Optional.empty()
+        : Optional.of(
+            "its compute capability is %d.x, but the kernels need 8.0 (A100) or newer"
+                .formatted(major[0]));
   }
 
   /** JCuda's messages hold the stack traces of every try; one line names the library. */

@@ -1,0 +1,65 @@
+package io.sparsefill.udf;
+
+import io.sparsefill.kernels.Backend;
+import io.sparsefill.kernels.cpu.CpuBackend;
+import io.sparsefill.kernels.cuda.CudaBackend;
+import io.sparsefill.udf.model.ModelConfig;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The backends that an engine can run on, and the choice among them. */
+enum BackendKind {
+  /** CPU threads, fp32. */
+  CPU,
+  /** The first NVIDIA GPU that the process sees, bf16. */
+  CUDA;
+
+  private static final Logger LOG = LoggerFactory.getLogger(BackendKind.class);
+
+  /**
+   * Checks the word of {@code --backend}, without looking for a device: a driver need not have one.
+   *
+   * @throws IllegalArgumentException for an unknown word
+   */
+  static void check(String word) {
+    switch (word) {
+      case "auto", "cpu", "cuda" -> {}
+      default ->
+          throw new IllegalArgumentException(
+              "Unknown backend '" + word + "': accepted are auto, cpu and cuda");
+    }
+  }
+
+  /**
+   * What {@code --backend} means on this machine for a model; says in the log what {@code auto}
+   * took and why.
+   *
+   * @throws IllegalArgumentException for an unknown word, or for cuda where it cannot run
+   */
+  static BackendKind choose(String word, ModelConfig config) {
+    check(word);
+    if (word.equals("cpu")) {
+      return CPU;
+    }
+    Optional<String> reason = CudaBackend.unavailable(config.headDim());
+    if (word.equals("cuda")) {
+      if (reason.isPresent()) {
+        throw new IllegalArgumentException(
+            "Cannot run --backend cuda: " + reason.get() + "; use --backend cpu or auto");
+      }
+      return CUDA;
+    }
+    LOG.info("--backend auto takes {}", reason.map(why -> "the CPU: " + why).orElse("the GPU"));
+    return reason.isPresent() ? CPU : CUDA;
+  }
+
+  /**
+   * Opens a backend.
+   *
+   * @param threads CPU threads: all of the CPU backend's, those that prepare work for a GPU
+   */
+  Backend open(int threads) {
+    return this == CUDA ? new CudaBackend(threads) : new CpuBackend(threads);
+  }
+}
