@@ -126,7 +126,10 @@ extern "C" __global__ void __launch_bounds__(256)
 
 // --- Bias -----------------------------------------------------------------------------------------
 
-/** out += bias on every row; out is fp32 when outFloat is set, else bf16. */
+/**
+ * out = bias on every row, fp32 when outFloat is set, else bf16: what a product that cannot add a
+ * bias is then added to.
+ */
 struct BiasParams {
   const bf16* bias;
   void* out;
@@ -146,12 +149,10 @@ __constant__ int bias_launch[] = {256, 0, 0, 0};
 extern "C" __global__ void bias(const __grid_constant__ BiasParams p) {
   int64_t row = blockIdx.x * p.ldOut;
   for (int i = threadIdx.x; i < p.cols; i += blockDim.x) {
-    float b = __bfloat162float(p.bias[i]);
     if (p.outFloat) {
-      ((float*)p.out)[row + i] += b;
+      ((float*)p.out)[row + i] = __bfloat162float(p.bias[i]);
     } else {
-      bf16* out = (bf16*)p.out;
-      out[row + i] = __float2bfloat16_rn(__bfloat162float(out[row + i]) + b);
+      ((bf16*)p.out)[row + i] = p.bias[i];
     }
   }
 }

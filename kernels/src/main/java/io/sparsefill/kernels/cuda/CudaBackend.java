@@ -232,9 +232,15 @@ public final class CudaBackend implements Backend {
     }
     CudaTensor offsets = bias == null ? null : CudaTensor.of(bias, 1, weights.rows(), "bias");
     context.enter();
-    gemm.product(stream, source, weights, offsets, target.willBeWritten(), accumulate);
-    if (offsets != null && !gemm.addsBias()) {
+    target.willBeWritten();
+    if (offsets == null || gemm.addsBias()) {
+      gemm.product(stream, source, weights, offsets, target, accumulate);
+    } else if (accumulate) {
+      // Two additions after the product would round twice.
+      new TiledGemm(context).product(stream, source, weights, offsets, target, true);
+    } else {
       rows.bias(offsets, target);
+      gemm.product(stream, source, weights, null, target, true);
     }
   }
 

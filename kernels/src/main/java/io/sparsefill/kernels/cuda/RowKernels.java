@@ -66,6 +66,7 @@ final class RowKernels {
             eps));
   }
 
+  /** Sets every row of {@code out} to a bias. */
   void bias(CudaTensor offsets, CudaTensor out) {
     bias.launch(
         stream,

@@ -75,6 +75,38 @@ class PtxTest {
   }
 
   @Test
+  void noFileHasPragmasThatDriversOfItsVersionRefuse() {
+    // The assembler above skips pragmas that it does not know; drivers do not.
+    files()
+        .forEach(
+            name ->
+                assertThat(PtxFile.read(name).text().lines())
+                    .as(name)
+                    .filteredOn(line -> line.contains(".pragma"))
+                    .allMatch(line -> line.contains("\"nounroll\"")));
+  }
+
+  @Test
+  void theToolkitsAssemblerTakesEveryFile(@TempDir Path folder) throws Exception {
+    assumeTrue(onPath("ptxas"), "no ptxas on the PATH");
+    for (String name : files().toList()) {
+      Path file = Files.writeString(folder.resolve(name + ".ptx"), PtxFile.read(name).text());
+      String output =
+          run("ptxas", "-arch=sm_90", "-o", folder.resolve("cubin").toString(), file.toString());
+      assertThat(output).as("what ptxas says of %s.ptx", name).doesNotContain("error");
+    }
+  }
+
+  /** Runs a program, which must succeed, and returns what it printed. */
+  private static String run(String... command) throws Exception {
+    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertThat(process.waitFor(10, TimeUnit.MINUTES)).isTrue();
+    assertThat(process.exitValue()).as(output).isZero();
+    return output;
+  }
+
+  @Test
   void parametersLieWhereTheStructsHaveThem() {
     assertLayout("rows", "rope_layout", new RowParameters.Rope(1, 2, 3, 4, 5, 6));
     assertLayout("rows", "embed_layout", new RowParameters.Embed(1, 2, 3, 4, 5, 6, 7));
@@ -169,13 +201,7 @@ class PtxTest {
   void thePtxIsWhatTheSourcesGive(@TempDir Path folder) throws Exception {
     assumeTrue(onPath("nvcc"), "no nvcc on the PATH");
     Path sources = Path.of(System.getProperty("sparsefill.root"), "kernels/src/main/cuda");
-    Process build =
-        new ProcessBuilder("bash", sources.resolve("build-ptx.sh").toString(), folder.toString())
-            .redirectErrorStream(true)
-            .start();
-    String output = new String(build.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    assertThat(build.waitFor(10, TimeUnit.MINUTES)).isTrue();
-    assertThat(build.exitValue()).as(output).isZero();
+    run("bash", sources.resolve("build-ptx.sh").toString(), folder.toString());
     assertThat(names(folder)).isEqualTo(files().map(name -> name + ".ptx").sorted().toList());
     for (String name : files().toList()) {
       assertThat(Files.readString(folder.resolve(name + ".ptx")).equals(PtxFile.read(name).text()))
