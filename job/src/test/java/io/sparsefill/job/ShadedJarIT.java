@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Test;
  */
 class ShadedJarIT {
   private static final Set<String> OUR_ROOTS =
-      Set.of("io/sparsefill/", "org/bytedeco/", "ai/djl/", "com/sun/jna/", "picocli/");
+      Set.of("io/sparsefill/", "org/bytedeco/", "jcuda/", "ai/djl/", "com/sun/jna/", "picocli/");
 
   private static Set<String> entries;
 
@@ -63,6 +63,9 @@ class ShadedJarIT {
             missing(
                 "org/bytedeco/openblas/linux-x86_64/libjniopenblas.so",
                 "org/bytedeco/javacpp/linux-x86_64/libjnijavacpp.so",
+                "lib/libJCudaDriver-12.6.0-linux-x86_64.so",
+                "lib/libJCublas2-12.6.0-linux-x86_64.so",
+                "io/sparsefill/kernels/cuda/attention.ptx",
                 "com/sun/jna/linux-x86-64/libjnidispatch.so",
                 "native/lib/linux-x86_64/cpu/libtokenizers.so",
                 "native/lib/tokenizers.properties",
