@@ -4,6 +4,8 @@ import com.sun.management.OperatingSystemMXBean;
 import io.sparsefill.job.run.SessionScope;
 import io.sparsefill.kernels.cpu.CpuBackend;
 import io.sparsefill.kernels.cpu.OpenBlas;
+import io.sparsefill.kernels.cuda.CudaBackend;
+import io.sparsefill.kernels.cuda.CudaFailure;
 import io.sparsefill.udf.model.Checkpoint;
 import io.sparsefill.udf.model.ModelConfig;
 import io.sparsefill.udf.text.BosPolicy;
@@ -15,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -37,6 +40,7 @@ final class DoctorChecks {
     checks.add(java());
     checks.add(vectorModule());
     checks.add(openBlas());
+    checks.add(gpu());
     checks.add(spark(session));
     checks.add(taskCpus(session));
     checks.add(speculation(session));
@@ -80,6 +84,19 @@ final class DoctorChecks {
       return hint.isEmpty()
           ? DoctorCheck.ok(name, backend.device())
           : DoctorCheck.warning(name, hint);
+    }
+  }
+
+  private static DoctorCheck gpu() {
+    String name = "GPU";
+    Optional<String> reason = CudaBackend.unavailable();
+    if (reason.isPresent()) {
+      return DoctorCheck.ok(name, "none, --backend auto takes the CPU: " + reason.get());
+    }
+    try (CudaBackend backend = new CudaBackend(1)) {
+      return DoctorCheck.ok(name, backend.device());
+    } catch (CudaFailure e) {
+      return DoctorCheck.failed(name, e.getMessage());
     }
   }
 
