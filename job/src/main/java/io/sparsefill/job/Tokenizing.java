@@ -83,7 +83,11 @@ public final class Tokenizing {
     String tooLong =
         "has %d tokens, more than --max-tokens %d".formatted(tokens.length, options.maxTokens());
     return switch (options.onTooLong()) {
-      case FAIL -> without(document, DocumentStatus.FAILED, tooLong);
+      case FAIL ->
+          without(
+              document,
+              DocumentStatus.FAILED,
+              tooLong + "; raise that, or choose --on-too-long truncate or skip");
       case SKIP -> without(document, DocumentStatus.SKIPPED, tooLong);
       case TRUNCATE ->
           with(

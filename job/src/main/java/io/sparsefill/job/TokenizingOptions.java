@@ -1,9 +1,7 @@
 package io.sparsefill.job;
 
-import io.sparsefill.udf.model.ModelConfig;
 import io.sparsefill.udf.text.BosPolicy;
 import java.io.Serializable;
-import java.nio.file.Path;
 
 /**
  * How documents become tokens; travels from the driver to the tasks.
@@ -29,29 +27,5 @@ public record TokenizingOptions(
           "Cannot tokenise with max tokens %d and a vocabulary of %d: both must be at least 1"
               .formatted(maxTokens, vocabulary));
     }
-  }
-
-  /**
-   * Options for a model, whose config.json is read.
-   *
-   * @param maxTokens {@code --max-tokens}; 0 takes the longest context that the model is made for.
-   *     More than that is allowed: whether the model copes is the user's affair
-   * @throws IllegalArgumentException if maxTokens is negative, or config.json is not understood
-   */
-  public static TokenizingOptions of(
-      Path model, BosPolicy bos, int maxTokens, OnTooLong onTooLong) {
-    if (maxTokens < 0) {
-      throw new IllegalArgumentException(
-          ("Cannot tokenise with --max-tokens %d; give a positive number, or 0 for what "
-                  + "the model is made for")
-              .formatted(maxTokens));
-    }
-    ModelConfig config = ModelConfig.read(model);
-    return new TokenizingOptions(
-        model.toString(),
-        bos,
-        maxTokens == 0 ? config.maxPositions() : maxTokens,
-        onTooLong,
-        config.vocab());
   }
 }

@@ -42,7 +42,9 @@ class TokenizingTest {
   void threePoliciesForLongOnes() {
     TokenizedDocument failed = tokenize(text("abcdefg"), OnTooLong.FAIL);
     assertThat(failed.status()).isEqualTo(DocumentStatus.FAILED);
-    assertThat(failed.error()).isEqualTo("has 7 tokens, more than --max-tokens 4");
+    assertThat(failed.error())
+        .isEqualTo(
+            "has 7 tokens, more than --max-tokens 4; raise that, or choose --on-too-long truncate or skip");
     assertThat(failed.tokenIds()).isEmpty();
 
     TokenizedDocument skipped = tokenize(text("abcdefg"), OnTooLong.SKIP);
@@ -116,20 +118,6 @@ class TokenizingTest {
   }
 
   @Test
-  void optionsComeFromTheModel() {
-    Path model = needle();
-    TokenizingOptions options = TokenizingOptions.of(model, BosPolicy.AUTO, 0, OnTooLong.SKIP);
-    // config.json of needle-2m.
-    assertThat(options.vocabulary()).isEqualTo(2048);
-    assertThat(options.maxTokens()).isEqualTo(32_768);
-    assertThat(TokenizingOptions.of(model, BosPolicy.AUTO, 77, OnTooLong.FAIL).maxTokens())
-        .isEqualTo(77);
-    assertThatThrownBy(() -> TokenizingOptions.of(model, BosPolicy.AUTO, -1, OnTooLong.FAIL))
-        .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContaining("--max-tokens -1");
-  }
-
-  @Test
   void documentsThroughSpark(@TempDir Path folder) throws Exception {
     Path model = needle();
     String story = "It was a dark and stormy night. ".repeat(50);
@@ -144,7 +132,8 @@ class TokenizingTest {
             + "{\"doc_id\":\"done\",\"text\":\"x\"}\n"
             + "{\"doc_id\":\"story\",\"text\":\"again\"}\n"
             + "{\"doc_id\":\"done\",\"text\":\"other\"}\n");
-    TokenizingOptions options = TokenizingOptions.of(model, BosPolicy.AUTO, 0, OnTooLong.FAIL);
+    TokenizingOptions options =
+        new TokenizingOptions(model.toString(), BosPolicy.AUTO, 32_768, OnTooLong.FAIL, 2048);
     String doneSha = DocumentText.of("x").sha256();
     JavaSparkContext spark = JavaSparkContext.fromSparkContext(TestSpark.session().sparkContext());
     int persistedBefore = spark.getPersistentRDDs().size();

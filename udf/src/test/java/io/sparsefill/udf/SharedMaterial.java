@@ -35,8 +35,12 @@ public final class SharedMaterial {
     }
   }
 
-  /** A trained checkpoint. */
+  /** A trained checkpoint; the bundled one is always there. */
   public static Path model(String name) {
+    Path bundled = Path.of(System.getProperty("sparsefill.root", ""), "conf", "models", name);
+    if (Files.isDirectory(bundled)) {
+      return bundled;
+    }
     Path model = folder("sparsefill.models").resolve(name);
     orSkip(Files.isDirectory(model), "skipped: there is no folder " + model);
     return model;

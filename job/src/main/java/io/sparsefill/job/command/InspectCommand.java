@@ -107,7 +107,7 @@ final class InspectCommand implements Callable<Integer> {
       json.put("density", report.density().mean());
     }
     json.put("seconds", report.seconds());
-    json.put("tokens_per_second", report.tokensPerSecond());
+    json.put("tokens_per_second", Math.round(report.tokensPerSecond() * 10) / 10.0);
     json.put("runs", report.manifest().runs().size());
     json.put("output", report.output());
     return json;
