@@ -33,6 +33,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
 public final class SparsefillCommand implements Callable<Integer> {
   private static final Logger log = LoggerFactory.getLogger(SparsefillCommand.class);
 
+  private static final String CAUSED_BY = "Caused by: ";
+
   @Spec private CommandSpec spec;
 
   private SparsefillCommand() {}
@@ -93,9 +95,25 @@ public final class SparsefillCommand implements Callable<Integer> {
     }
     log.error("{} ended", name, e);
     line.getErr()
-        .println("sparsefill: " + (e.getMessage() == null ? e.toString() : e.getMessage()));
+        .println("sparsefill: " + crash(e.getMessage() == null ? e.toString() : e.getMessage()));
     line.getErr().flush();
     return ExitCode.CRASH;
+  }
+
+  /**
+   * One line of an exception's message: its first and, of the stack trace that Spark puts into the
+   * message when a task failed, the innermost cause.
+   */
+  static String crash(String message) {
+    String first = message.lines().findFirst().orElse("");
+    String cause =
+        message
+            .lines()
+            .filter(line -> line.startsWith(CAUSED_BY))
+            .reduce((outer, inner) -> inner)
+            .map(line -> line.substring(CAUSED_BY.length()))
+            .orElse("");
+    return first.contains(cause) ? first : first + "; caused by " + cause;
   }
 
   /** The version of the jar. */

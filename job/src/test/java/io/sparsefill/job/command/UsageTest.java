@@ -150,4 +150,25 @@ class UsageTest {
     refused(Cli.run("inspect", "--output", folder), folder.toString());
     refused(Cli.run("verify", "--output", folder), folder.toString());
   }
+
+  /** As Spark reports a task whose disk was full. */
+  @Test
+  void crashIsOneLineWithTheInnermostCause() {
+    assertThat(
+            SparsefillCommand.crash(
+                """
+                Job aborted due to stage failure: Unable to close resource
+                \tat org.apache.parquet.Writer.close(Writer.java:1)
+                Caused by: java.io.UncheckedIOException: outer
+                \tat a.b.C.d(C.java:2)
+                Caused by: java.io.IOException: No space left on device
+                \t... 36 more
+
+                Driver stacktrace:
+                """))
+        .isEqualTo(
+            "Job aborted due to stage failure: Unable to close resource"
+                + "; caused by java.io.IOException: No space left on device");
+    assertThat(SparsefillCommand.crash("it broke")).isEqualTo("it broke");
+  }
 }
