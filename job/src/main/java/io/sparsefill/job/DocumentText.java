@@ -1,5 +1,6 @@
 package io.sparsefill.job;
 
+import io.sparsefill.udf.text.TextTokenizer;
 import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
 import java.nio.charset.CharsetDecoder;
@@ -53,24 +54,16 @@ record DocumentText(String text, String sha256) {
     if (text.isEmpty()) {
       throw new UnreadableDocumentException("it is empty");
     }
-    for (int i = 0; i < text.length(); i++) {
-      char c = text.charAt(i);
-      if (c == 0) {
-        throw new UnreadableDocumentException(
-            "character %d of the text is NUL; remove it".formatted(i));
-      }
-      if (Character.isSurrogate(c)) {
-        boolean pair =
-            Character.isHighSurrogate(c)
-                && i + 1 < text.length()
-                && Character.isLowSurrogate(text.charAt(i + 1));
-        if (!pair) {
-          throw new UnreadableDocumentException(
-              "character %d of the text is an unpaired surrogate (U+%04X); remove it"
-                  .formatted(i, (int) c));
-        }
-        i++;
-      }
+    int nul = text.indexOf(0);
+    int half = TextTokenizer.unpairedSurrogate(text);
+    if (nul >= 0 && (half < 0 || nul < half)) {
+      throw new UnreadableDocumentException(
+          "character %d of the text is NUL; remove it".formatted(nul));
+    }
+    if (half >= 0) {
+      throw new UnreadableDocumentException(
+          "character %d of the text is an unpaired surrogate (U+%04X); remove it"
+              .formatted(half, (int) text.charAt(half)));
     }
     byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);
     return new DocumentText(text, ContentHash.of(utf8, 0, utf8.length));

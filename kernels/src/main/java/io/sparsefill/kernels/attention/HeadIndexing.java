@@ -2,6 +2,9 @@ package io.sparsefill.kernels.attention;
 
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.HeadPattern;
+import io.sparsefill.kernels.Workers;
+import java.util.Arrays;
+import java.util.List;
 import java.util.function.IntFunction;
 
 /**
@@ -22,16 +25,25 @@ public final class HeadIndexing {
   }
 
   private final AttentionShape shape;
+  private final List<HeadPattern> patterns;
   private final boolean dispatch;
   private final int firstTile;
 
   /**
    * Indexing of one layer.
    *
+   * @param patterns one for each head
    * @param dispatch whether a head whose sparse cost would not be lower runs densely
    * @param firstTile first query tile that is wanted
+   * @throws IllegalArgumentException if there is not one pattern for each head
    */
-  public HeadIndexing(AttentionShape shape, boolean dispatch, int firstTile) {
+  public HeadIndexing(
+      AttentionShape shape, List<HeadPattern> patterns, boolean dispatch, int firstTile) {
+    if (patterns.size() != shape.heads()) {
+      throw new IllegalArgumentException(
+          "%d patterns for %d heads".formatted(patterns.size(), shape.heads()));
+    }
+    this.patterns = patterns;
     this.shape = shape;
     this.dispatch = dispatch;
     this.firstTile = firstTile;
@@ -47,8 +59,21 @@ public final class HeadIndexing {
         || (dispatch && cost.atBest(pattern) >= cost.dense());
   }
 
-  /** One head's tiles. */
-  public HeadTiles tiles(HeadPattern pattern, Estimate estimate) {
+  /**
+   * The index of all heads, built over threads.
+   *
+   * @param estimates gives each head's estimate; called on any of the threads
+   */
+  public TileIndex build(Workers workers, IntFunction<Estimate> estimates) {
+    HeadTiles[] heads = new HeadTiles[shape.heads()];
+    workers.forEach(
+        heads.length,
+        thread -> null,
+        (head, none) -> heads[head] = tiles(patterns.get(head), estimates.apply(head)));
+    return TileIndex.of(shape, firstTile, Arrays.asList(heads));
+  }
+
+  private HeadTiles tiles(HeadPattern pattern, Estimate estimate) {
     if (isDense(pattern)) {
       return IndexBuilders.dense(shape, firstTile);
     }

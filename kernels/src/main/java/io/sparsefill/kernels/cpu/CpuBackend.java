@@ -7,6 +7,7 @@ import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.HostMatrix;
 import io.sparsefill.kernels.KvDtype;
 import io.sparsefill.kernels.RopeTable;
+import io.sparsefill.kernels.Shapes;
 import io.sparsefill.kernels.Tensor;
 import io.sparsefill.kernels.Workers;
 import io.sparsefill.kernels.attention.TileIndex;
@@ -157,19 +158,7 @@ public final class CpuBackend implements Backend {
     CpuTensor source = CpuTensor.of(a);
     CpuTensor weights = CpuTensor.of(w);
     CpuTensor target = CpuTensor.of(out);
-    if (source.cols() != weights.cols()
-        || target.cols() != weights.rows()
-        || target.rows() != source.rows()) {
-      throw new IllegalArgumentException(
-          "Product of [%d, %d] and [%d, %d]^T does not fit [%d, %d]"
-              .formatted(
-                  source.rows(),
-                  source.cols(),
-                  weights.rows(),
-                  weights.cols(),
-                  target.rows(),
-                  target.cols()));
-    }
+    Shapes.checkProduct(source, weights, target);
     float[] offsets = bias == null ? null : read(CpuTensor.of(bias, 1, weights.rows(), "bias"));
     workers.ranges(
         source.rows(),

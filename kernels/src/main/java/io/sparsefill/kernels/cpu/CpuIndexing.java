@@ -4,10 +4,8 @@ import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.Workers;
 import io.sparsefill.kernels.attention.HeadIndexing;
-import io.sparsefill.kernels.attention.HeadTiles;
 import io.sparsefill.kernels.attention.LineSelection;
 import io.sparsefill.kernels.attention.TileIndex;
-import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -26,18 +24,8 @@ final class CpuIndexing {
   }
 
   TileIndex build(List<HeadPattern> patterns, boolean dispatch, int firstTile) {
-    if (patterns.size() != shape.heads()) {
-      throw new IllegalArgumentException(
-          "%d patterns for %d heads".formatted(patterns.size(), shape.heads()));
-    }
-    HeadIndexing indexing = new HeadIndexing(shape, dispatch, firstTile);
-    HeadTiles[] heads = new HeadTiles[shape.heads()];
-    workers.forEach(
-        heads.length,
-        thread -> null,
-        (head, none) ->
-            heads[head] = indexing.tiles(patterns.get(head), new HeadEstimate(head, firstTile)));
-    return TileIndex.of(shape, firstTile, Arrays.asList(heads));
+    return new HeadIndexing(shape, patterns, dispatch, firstTile)
+        .build(workers, head -> new HeadEstimate(head, firstTile));
   }
 
   private final class HeadEstimate implements HeadIndexing.Estimate {

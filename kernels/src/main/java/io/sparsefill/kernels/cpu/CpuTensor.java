@@ -1,5 +1,6 @@
 package io.sparsefill.kernels.cpu;
 
+import io.sparsefill.kernels.Shapes;
 import io.sparsefill.kernels.Tensor;
 import java.nio.FloatBuffer;
 import org.bytedeco.javacpp.FloatPointer;
@@ -58,11 +59,7 @@ final class CpuTensor implements Tensor {
    */
   static CpuTensor of(Tensor tensor, long rows, long cols, String what) {
     CpuTensor cpu = of(tensor);
-    if (cpu.rows != rows || cpu.cols != cols) {
-      throw new IllegalArgumentException(
-          "Cannot compute: %s is [%d, %d], not [%d, %d]"
-              .formatted(what, cpu.rows, cpu.cols, rows, cols));
-    }
+    Shapes.check(cpu, rows, cols, what);
     return cpu;
   }
 

@@ -9,6 +9,7 @@ import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.HostMatrix;
 import io.sparsefill.kernels.KvDtype;
 import io.sparsefill.kernels.RopeTable;
+import io.sparsefill.kernels.Shapes;
 import io.sparsefill.kernels.Tensor;
 import io.sparsefill.kernels.Workers;
 import io.sparsefill.kernels.attention.TileIndex;
@@ -217,19 +218,7 @@ public final class CudaBackend implements Backend {
     CudaTensor source = CudaTensor.of(a).as(ElementType.BF16, "the left factor");
     CudaTensor weights = CudaTensor.of(w).as(ElementType.BF16, "the weights");
     CudaTensor target = CudaTensor.of(out);
-    if (source.cols() != weights.cols()
-        || target.cols() != weights.rows()
-        || target.rows() != source.rows()) {
-      throw new IllegalArgumentException(
-          "Product of [%d, %d] and [%d, %d]^T does not fit [%d, %d]"
-              .formatted(
-                  source.rows(),
-                  source.cols(),
-                  weights.rows(),
-                  weights.cols(),
-                  target.rows(),
-                  target.cols()));
-    }
+    Shapes.checkProduct(source, weights, target);
     CudaTensor offsets = bias == null ? null : CudaTensor.of(bias, 1, weights.rows(), "bias");
     context.enter();
     target.willBeWritten();

@@ -4,11 +4,9 @@ import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.Workers;
 import io.sparsefill.kernels.attention.HeadIndexing;
-import io.sparsefill.kernels.attention.HeadTiles;
 import io.sparsefill.kernels.attention.LineSelection;
 import io.sparsefill.kernels.attention.TileIndex;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -29,22 +27,10 @@ final class CudaIndexing {
   }
 
   TileIndex build(List<HeadPattern> patterns, boolean dispatch, int firstTile) {
-    if (patterns.size() != shape.heads()) {
-      throw new IllegalArgumentException(
-          "%d patterns for %d heads".formatted(patterns.size(), shape.heads()));
-    }
-    HeadIndexing indexing = new HeadIndexing(shape, dispatch, firstTile);
+    HeadIndexing indexing = new HeadIndexing(shape, patterns, dispatch, firstTile);
     Map<Integer, LineSelection> lines = lines(patterns, indexing);
     Map<Integer, int[][]> blocks = blocks(patterns, indexing, firstTile);
-    HeadTiles[] heads = new HeadTiles[shape.heads()];
-    workers.forEach(
-        heads.length,
-        thread -> null,
-        (head, none) ->
-            heads[head] =
-                indexing.tiles(
-                    patterns.get(head), new Estimated(lines.get(head), blocks.get(head))));
-    return TileIndex.of(shape, firstTile, Arrays.asList(heads));
+    return indexing.build(workers, head -> new Estimated(lines.get(head), blocks.get(head)));
   }
 
   private Map<Integer, LineSelection> lines(List<HeadPattern> patterns, HeadIndexing indexing) {

@@ -1,5 +1,6 @@
 package io.sparsefill.kernels.cuda;
 
+import io.sparsefill.kernels.Shapes;
 import io.sparsefill.kernels.Tensor;
 
 /**
@@ -85,11 +86,7 @@ final class CudaTensor implements Tensor {
    */
   static CudaTensor of(Tensor tensor, long rows, long cols, String what) {
     CudaTensor cuda = of(tensor);
-    if (cuda.rows != rows || cuda.cols != cols) {
-      throw new IllegalArgumentException(
-          "Cannot compute: %s is [%d, %d], not [%d, %d]"
-              .formatted(what, cuda.rows, cuda.cols, rows, cols));
-    }
+    Shapes.check(cuda, rows, cols, what);
     return cuda.as(ElementType.BF16, what);
   }
 

@@ -130,24 +130,35 @@ public final class TextTokenizer implements AutoCloseable {
   }
 
   /**
+   * Index of the first half of a surrogate pair that stands alone, or -1 for well-formed text. Such
+   * a text has no UTF-8.
+   */
+  public static int unpairedSurrogate(String text) {
+    for (int i = 0; i < text.length(); i++) {
+      if (Character.isSurrogate(text.charAt(i))) {
+        boolean pair =
+            Character.isHighSurrogate(text.charAt(i))
+                && i + 1 < text.length()
+                && Character.isLowSurrogate(text.charAt(i + 1));
+        if (!pair) {
+          return i;
+        }
+        i++;
+      }
+    }
+    return -1;
+  }
+
+  /**
    * The native side would replace the whole text's NULs and half pairs by other characters without
    * a word.
    */
   private static void checkPairs(String text) {
-    for (int i = 0; i < text.length(); i++) {
-      char c = text.charAt(i);
-      if (Character.isSurrogate(c)) {
-        boolean pair =
-            Character.isHighSurrogate(c)
-                && i + 1 < text.length()
-                && Character.isLowSurrogate(text.charAt(i + 1));
-        if (!pair) {
-          throw new IllegalArgumentException(
-              "Cannot tokenise the text: character %d is U+%04X, half of a surrogate pair; repair the source's encoding"
-                  .formatted(i, (int) c));
-        }
-        i++;
-      }
+    int at = unpairedSurrogate(text);
+    if (at >= 0) {
+      throw new IllegalArgumentException(
+          "Cannot tokenise the text: character %d is U+%04X, half of a surrogate pair; repair the source's encoding"
+              .formatted(at, (int) text.charAt(at)));
     }
   }
 }
