@@ -20,11 +20,10 @@ struct AttentionParams {
   const bf16* k;
   const bf16* v;
   bf16* out;
-  const int* runOffset;
-  const int* runStart;
-  const int* runTiles;
-  const int* columnOffset;
-  const int* columns;
+  const int4* rows;      // [headCount][queryTiles]: first run, runs, first column, columns
+  const int2* runs;      // first key, number of 64-key tiles
+  const int* columns;    // key
+  const int* headList;   // [headCount]: which query heads this launch computes
   unsigned long long* error;
   int64_t ldq;
   int64_t ldk;
@@ -33,6 +32,7 @@ struct AttentionParams {
   int tokens;
   int heads;
   int kvHeads;
+  int headCount;
   int firstTile;
   int queryTiles;
   int window;
@@ -46,11 +46,10 @@ __constant__ int attention_layout[] = {
     (int)offsetof(AttentionParams, k),
     (int)offsetof(AttentionParams, v),
     (int)offsetof(AttentionParams, out),
-    (int)offsetof(AttentionParams, runOffset),
-    (int)offsetof(AttentionParams, runStart),
-    (int)offsetof(AttentionParams, runTiles),
-    (int)offsetof(AttentionParams, columnOffset),
+    (int)offsetof(AttentionParams, rows),
+    (int)offsetof(AttentionParams, runs),
     (int)offsetof(AttentionParams, columns),
+    (int)offsetof(AttentionParams, headList),
     (int)offsetof(AttentionParams, error),
     (int)offsetof(AttentionParams, ldq),
     (int)offsetof(AttentionParams, ldk),
@@ -59,6 +58,7 @@ __constant__ int attention_layout[] = {
     (int)offsetof(AttentionParams, tokens),
     (int)offsetof(AttentionParams, heads),
     (int)offsetof(AttentionParams, kvHeads),
+    (int)offsetof(AttentionParams, headCount),
     (int)offsetof(AttentionParams, firstTile),
     (int)offsetof(AttentionParams, queryTiles),
     (int)offsetof(AttentionParams, window),
@@ -94,17 +94,15 @@ struct Steps {
   int key = 0;
   int left = 0;
 
-  __device__ __forceinline__ Steps(const AttentionParams& p, int row)
-      : run(p.runOffset[row]),
-        runEnd(p.runOffset[row + 1]),
-        column(p.columnOffset[row]),
-        columnEnd(p.columnOffset[row + 1]) {}
+  // `row` says where the query tile's runs and columns lie.
+  __device__ __forceinline__ explicit Steps(const int4& row)
+      : run(row.x), runEnd(row.x + row.y), column(row.z), columnEnd(row.z + row.w) {}
 
   __device__ __forceinline__ Step next(const AttentionParams& p) {
     if (left == 0 && run < runEnd) {
-      key = p.runStart[run];
-      left = p.runTiles[run];
-      run++;
+      const int2 next = p.runs[run++];
+      key = next.x;
+      left = next.y;
     }
     if (left > 0) {
       const Step step = {key, 0};
@@ -187,13 +185,14 @@ __device__ __forceinline__ void attend(const AttentionParams& p) {
   // Blocks start in the order of their linear number: longest tiles first, and all heads of one
   // query tile together, so that the heads of a KV group find keys and values in L2.
   const unsigned item = blockIdx.y * gridDim.x + blockIdx.x;
-  const int head = item % p.heads;
-  const int tile = p.firstTile + p.queryTiles - 1 - (int)(item / p.heads);
+  const int listed = item % p.headCount;
+  const int head = p.headList[listed];
+  const int tile = p.firstTile + p.queryTiles - 1 - (int)(item / p.headCount);
   const int group = head / (p.heads / p.kvHeads);
   const int row = tile * TILE;
   const int warpRow = row + (threadIdx.x / 32) * 16;
 
-  Steps steps(p, head * p.queryTiles + tile - p.firstTile);
+  Steps steps(p.rows[(int64_t)listed * p.queryTiles + tile - p.firstTile]);
   Step step = steps.next(p);
   if (step.at >= 0) {
     fetch<D>(p, step, group, stages, keys);

@@ -92,24 +92,21 @@ def ints(values):
 
 
 class Index:
-    """CSR lists of runs and columns, as TileIndex holds them."""
+    """The lists of rows, runs and columns that the kernel walks."""
 
     def __init__(self, rows, copies=1):
         """`rows` are (runs, columns) of each query tile of each head, the whole `copies` times."""
         self.rows = rows
         self.copies = copies
 
-        def offsets(counts):
-            return ints(np.concatenate([[0], np.cumsum(np.tile(counts, copies))]))
+        def firsts(counts):
+            return np.cumsum(np.concatenate([[0], counts]))[:-1]
 
-        def entries(values):
-            return ints(np.tile(np.array(values or [0], dtype=np.int32), copies))
-
-        self.run_offset = offsets([len(r) for r, _ in rows])
-        self.run_start = entries([s for r, _ in rows for s, _ in r])
-        self.run_tiles = entries([t for r, _ in rows for _, t in r])
-        self.column_offset = offsets([len(c) for _, c in rows])
-        self.columns = entries([c for _, cs in rows for c in cs])
+        runs = np.tile([len(r) for r, _ in rows], copies)
+        columns = np.tile([len(c) for _, c in rows], copies)
+        self.row_list = ints(np.stack([firsts(runs), runs, firsts(columns), columns], 1))
+        self.runs = ints(np.tile(np.array([n for r, _ in rows for n in r] or [(0, 0)]).ravel(), copies))
+        self.columns = ints(np.tile(np.array([c for _, cs in rows for c in cs] or [0]), copies))
 
     def computed_tiles(self):
         return self.copies * sum(sum(t for _, t in r) + tiles(len(c)) for r, c in self.rows)
@@ -149,18 +146,22 @@ def random_rows(random, tokens, heads, first_tile):
     return rows
 
 
-def attention(module, q, k, v, out, index, shape, first_tile, window, scale):
+def attention(module, q, k, v, out, index, shape, first_tile, window, scale, launches=None):
+    """`launches` lists the heads of each launch; all of them in one where it is not given."""
     tokens, heads, kv_heads, head_dim = shape
     error = torch.full((1,), -1, dtype=torch.int64, device="cuda")
     query_tiles = tiles(tokens) - first_tile
-    parameters = struct.pack(
-        "<10Q4q6if4x", q.data_ptr(), k.data_ptr(), v.data_ptr(), out.data_ptr(),
-        index.run_offset.data_ptr(), index.run_start.data_ptr(), index.run_tiles.data_ptr(),
-        index.column_offset.data_ptr(), index.columns.data_ptr(), error.data_ptr(),
-        q.stride(0), k.stride(0), v.stride(0), out.stride(0),
-        tokens, heads, kv_heads, first_tile, query_tiles, window, scale * math.log2(math.e))
-    assert len(parameters) == module.tables["attention_layout"][0]
-    module.launch(f"attention_d{head_dim}", (query_tiles, heads), parameters)
+    rows = index.row_list.view(heads, query_tiles, 4)
+    for head_list in launches or [list(range(heads))]:
+        listed = ints(head_list)
+        chosen = rows[listed.long()].contiguous() if launches else rows
+        parameters = struct.pack(
+            "<9Q4q7if", q.data_ptr(), k.data_ptr(), v.data_ptr(), out.data_ptr(),
+            chosen.data_ptr(), index.runs.data_ptr(), index.columns.data_ptr(), listed.data_ptr(),
+            error.data_ptr(), q.stride(0), k.stride(0), v.stride(0), out.stride(0), tokens, heads,
+            kv_heads, len(head_list), first_tile, query_tiles, window, scale * math.log2(math.e))
+        assert len(parameters) == module.tables["attention_layout"][0]
+        module.launch(f"attention_d{head_dim}", (query_tiles, len(head_list)), parameters)
     return error
 
 
@@ -194,7 +195,8 @@ def reference(q, k, v, index, shape, first_tile, window, scale):
     return torch.cat(results, 1)
 
 
-def check_attention(module, name, rows, shape, first_tile=0, window=0, spread=1.0, in_place=False):
+def check_attention(module, name, rows, shape, first_tile=0, window=0, spread=1.0, in_place=False,
+                    launches=None):
     tokens, heads, kv_heads, head_dim = shape
     q = padded(tokens, heads * head_dim, spread)
     k = padded(tokens, kv_heads * head_dim)
@@ -209,7 +211,7 @@ def check_attention(module, name, rows, shape, first_tile=0, window=0, spread=1.
         out = padded(tokens, heads * head_dim)
         out.view(torch.int16).fill_(UNSET)
         before = out[: first_tile * TILE].clone()
-    error = attention(module, q, k, v, out, index, shape, first_tile, window, scale)
+    error = attention(module, q, k, v, out, index, shape, first_tile, window, scale, launches)
     what = f"{name} T={tokens} H={heads} G={kv_heads} D={head_dim} first={first_tile} window={window}"
     actual = out[first_tile * TILE :].double()
     report(what, ((actual - expected).norm() / expected.norm()).item(), 5e-3)
@@ -238,6 +240,9 @@ def attention_checks(module, small):
             rows = random_rows(random, 330, shape[1], first_tile)
             check_attention(module, "groups", rows, shape, first_tile)
             check_attention(module, "in place", rows, shape, first_tile, in_place=True)
+            order = random.permutation(shape[1]).tolist()
+            check_attention(module, "two launches", rows, shape, first_tile,
+                            launches=[part for part in (order[::2], order[1::2]) if part])
     check_attention(module, "large scores", random_rows(random, 300, 2, 0), (300, 2, 2, 64),
                     spread=60.0)
 

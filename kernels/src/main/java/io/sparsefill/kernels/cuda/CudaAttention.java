@@ -31,11 +31,10 @@ final class CudaAttention implements AutoCloseable {
       long k,
       long v,
       long out,
-      long runOffset,
-      long runStart,
-      long runTiles,
-      long columnOffset,
+      long rows,
+      long runs,
       long columns,
+      long headList,
       long error,
       long ldQ,
       long ldK,
@@ -44,6 +43,7 @@ final class CudaAttention implements AutoCloseable {
       int tokens,
       int heads,
       int kvHeads,
+      int headCount,
       int firstTile,
       int queryTiles,
       int window,
@@ -52,10 +52,10 @@ final class CudaAttention implements AutoCloseable {
     @Override
     public void write(StructWriter struct) {
       struct.int64(q).int64(k).int64(v).int64(out);
-      struct.int64(runOffset).int64(runStart).int64(runTiles).int64(columnOffset).int64(columns);
-      struct.int64(error).int64(ldQ).int64(ldK).int64(ldV).int64(ldOut);
-      struct.int32(tokens).int32(heads).int32(kvHeads).int32(firstTile).int32(queryTiles);
-      struct.int32(window).float32(scaleLog2);
+      struct.int64(rows).int64(runs).int64(columns).int64(headList).int64(error);
+      struct.int64(ldQ).int64(ldK).int64(ldV).int64(ldOut);
+      struct.int32(tokens).int32(heads).int32(kvHeads).int32(headCount).int32(firstTile);
+      struct.int32(queryTiles).int32(window).float32(scaleLog2);
     }
   }
 
@@ -94,11 +94,10 @@ final class CudaAttention implements AutoCloseable {
             k.address(),
             v.address(),
             out.address(),
-            index.list(0),
-            index.list(1),
-            index.list(2),
-            index.list(3),
-            index.list(4),
+            index.rows(),
+            index.runs(),
+            index.columns(),
+            index.headList(),
             error.address(),
             q.stride(),
             k.stride(),
@@ -107,6 +106,7 @@ final class CudaAttention implements AutoCloseable {
             shape.tokens(),
             shape.heads(),
             shape.kvHeads(),
+            shape.heads(),
             index.firstTile(),
             index.queryTiles(),
             shape.window(),

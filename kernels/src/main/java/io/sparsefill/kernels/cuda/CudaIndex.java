@@ -5,10 +5,10 @@ import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.attention.TileIndex;
 import java.nio.IntBuffer;
 
-/** A tile index in device memory: the lists of {@link TileIndex}, one behind the other. */
+/** A tile index in device memory, in the lists that {@code attention.cu} walks. */
 final class CudaIndex implements AttentionIndex {
   /** Lists begin at multiples of this many ints. */
-  private static final long ALIGNMENT = 64;
+  private static final int ALIGNMENT = 64;
 
   private final AttentionShape shape;
   private final int firstTile;
@@ -17,7 +17,9 @@ final class CudaIndex implements AttentionIndex {
   private final long causalTiles;
   private final int sparseHeads;
   private final DeviceMemory.Block memory;
-  private final long[] firstByte = new long[5];
+  private final long runs;
+  private final long columns;
+  private final long headList;
 
   CudaIndex(TileIndex tiles, DeviceMemory device, Transfers transfers) {
     this.shape = tiles.shape();
@@ -27,13 +29,12 @@ final class CudaIndex implements AttentionIndex {
     this.causalTiles = tiles.causalTiles();
     this.sparseHeads = tiles.sparseHeads();
     TileIndex.Lists lists = tiles.lists();
-    IntBuffer[] parts = {
-      lists.runOffset(), lists.runStart(), lists.runTiles(), lists.columnOffset(), lists.columns()
-    };
+    IntBuffer[] parts = {rows(lists), runs(lists), lists.columns(), heads(shape.heads())};
+    long[] firstByte = new long[parts.length];
     long ints = 0;
     for (int i = 0; i < parts.length; i++) {
       firstByte[i] = ints * Integer.BYTES;
-      ints += (parts[i].remaining() + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+      ints += (parts[i].remaining() + ALIGNMENT - 1L) / ALIGNMENT * ALIGNMENT;
     }
     memory =
         device.allocate(
@@ -49,6 +50,40 @@ final class CudaIndex implements AttentionIndex {
         memory.close();
       }
     }
+    runs = firstByte[1];
+    columns = firstByte[2];
+    headList = firstByte[3];
+  }
+
+  /** (first run, runs, first column, columns) of each row. */
+  private static IntBuffer rows(TileIndex.Lists lists) {
+    int count = lists.runOffset().remaining() - 1;
+    IntBuffer rows = IntBuffer.allocate(Math.multiplyExact(4, count));
+    for (int row = 0; row < count; row++) {
+      int run = lists.runOffset().get(row);
+      int column = lists.columnOffset().get(row);
+      rows.put(run).put(lists.runOffset().get(row + 1) - run);
+      rows.put(column).put(lists.columnOffset().get(row + 1) - column);
+    }
+    return rows.flip();
+  }
+
+  /** (first key, tiles) of each run. */
+  private static IntBuffer runs(TileIndex.Lists lists) {
+    int count = lists.runStart().remaining();
+    IntBuffer runs = IntBuffer.allocate(Math.multiplyExact(2, count));
+    for (int run = 0; run < count; run++) {
+      runs.put(lists.runStart().get(run)).put(lists.runTiles().get(run));
+    }
+    return runs.flip();
+  }
+
+  private static IntBuffer heads(int count) {
+    IntBuffer heads = IntBuffer.allocate(count);
+    for (int head = 0; head < count; head++) {
+      heads.put(head);
+    }
+    return heads.flip();
   }
 
   AttentionShape shape() {
@@ -63,9 +98,24 @@ final class CudaIndex implements AttentionIndex {
     return queryTiles;
   }
 
-  /** Address of a list, in the order of {@link TileIndex.Lists}. */
-  long list(int which) {
-    return memory.address() + firstByte[which];
+  /** Address of (first run, runs, first column, columns) of row head * queryTiles + tile. */
+  long rows() {
+    return memory.address();
+  }
+
+  /** Address of (first key, tiles) of each run. */
+  long runs() {
+    return memory.address() + runs;
+  }
+
+  /** Address of the key of each column. */
+  long columns() {
+    return memory.address() + columns;
+  }
+
+  /** Address of the list of query heads, in the order of the rows. */
+  long headList() {
+    return memory.address() + headList;
   }
 
   @Override
