@@ -5,16 +5,8 @@ package io.sparsefill.kernels;
  * (head, query tile) computes.
  */
 public interface AttentionIndex extends AutoCloseable {
-  /**
-   * Score tiles (64 x 64) that the attention computes, over all heads; columns count 64 to a tile.
-   */
-  long computedTiles();
-
-  /** Score tiles that dense causal attention computes for the same queries and heads. */
-  long causalTiles();
-
-  /** Heads whose index is not the dense one. */
-  int sparseHeads();
+  /** What it costs; to be read as late as possible, because that may wait for the device. */
+  AttentionCost cost();
 
   /** Gives the index's memory back. */
   @Override

@@ -5,8 +5,9 @@ import java.util.List;
 /**
  * The operators of a pre-fill on one device. The layer loop of the engine is written in them; each
  * backend computes in its own precision and memory. Operators of one backend run in the order of
- * their calls; those that return numbers to the host wait for them, the others need not. Tensors
- * whose shapes do not fit an operator are an {@link IllegalArgumentException}.
+ * their calls; those that return numbers to the host wait for them, the others need not: what they
+ * find wrong then comes up in {@link #complete}. Tensors whose shapes do not fit an operator are an
+ * {@link IllegalArgumentException}.
  *
  * <p>A backend serves one pre-fill at a time, but {@link #pack} may be called by a second thread,
  * which is how keys and values leave while the next layer computes. Tensors that hold weights may
@@ -108,6 +109,13 @@ public interface Backend extends AutoCloseable {
       Tensor k);
 
   /**
+   * Device memory that {@link #index} and {@link #attention} take at most at once, in bytes, beside
+   * their operands. The arguments are those of {@link #index}.
+   */
+  long indexBytes(
+      List<HeadPattern> patterns, AttentionShape shape, boolean dispatch, int firstTile);
+
+  /**
    * Attention over the index: out = softmax(scale * q k^T restricted to the index and causality) v,
    * for the query tiles of the index; other rows stay as they are.
    *
@@ -115,7 +123,8 @@ public interface Backend extends AutoCloseable {
    * @param k [T, G * D]
    * @param v [T, G * D]
    * @param out [T, H * D]; may be q
-   * @throws ArithmeticException when a weight sum is not positive, as after a NaN in q or k
+   * @throws ArithmeticException when a weight sum is not positive, as after a NaN in q or k; where
+   *     operators run behind the host, {@link #complete} throws it
    */
   void attention(
       AttentionIndex index, AttentionShape shape, Tensor q, Tensor k, Tensor v, Tensor out);
@@ -140,6 +149,15 @@ public interface Backend extends AutoCloseable {
    * @throws ArithmeticException when a value is not finite or fp16 cannot hold it, naming it
    */
   byte[] pack(Tensor rows, KvDtype dtype);
+
+  /**
+   * Waits for everything that was called, and throws what operators found wrong since the last
+   * call. Results count only after it; a pre-fill that fails calls it too, so that the next one
+   * does not find its errors.
+   *
+   * @throws ArithmeticException for the first error of an operator
+   */
+  void complete();
 
   /** Gives back everything that this backend still holds, but not tensors that callers own. */
   @Override

@@ -176,6 +176,41 @@ public abstract class AttentionContract {
     }
   }
 
+  @Test
+  void anErrorIsThrownOnceAndLeavesTheNextDocumentAlone() {
+    AttentionShape shape = AttentionInput.shape(200, 2, 1, 64, 0);
+    TileIndex tiles = RandomTiles.everyKind(shape, 0, 5).get("dense");
+    assertNanIsSeen(poison(shape, 70, Float.NaN, false), tiles, "dense", 70);
+    device.backend().complete();
+    float[] out = run(AttentionInput.random(shape, 1, 9), tiles, false);
+    assertThat(out).doesNotContain(Float.NaN);
+  }
+
+  @Test
+  void nanThatAPatternsEstimateSeesIsAnError() {
+    List<HeadPattern> patterns =
+        List.of(new HeadPattern.VerticalSlash(30, 100), new HeadPattern.BlockSparse(2));
+    AttentionShape shape = AttentionInput.shape(300, 2, 1, 64, 0);
+    for (HeadPattern pattern : patterns) {
+      for (boolean query : new boolean[] {true, false}) {
+        AttentionInput input = poison(shape, 290, Float.NaN, query);
+        Backend backend = device.backend();
+        try (Tensor q = backend.upload(input.q(), "q");
+            Tensor k = backend.upload(input.k(), "k")) {
+          assertThatThrownBy(
+                  () -> {
+                    List<HeadPattern> both = List.of(pattern, pattern);
+                    backend.index(both, shape, false, 0, q, k).close();
+                    backend.complete();
+                  })
+              .as("%s, NaN in %s", pattern, query ? "q" : "k")
+              .isInstanceOf(ArithmeticException.class)
+              .hasMessageContaining("NaN");
+        }
+      }
+    }
+  }
+
   /** Whether any computed query may see the key. */
   private static boolean seen(TileIndex tiles, int key) {
     AttentionShape shape = tiles.shape();
@@ -233,12 +268,16 @@ public abstract class AttentionContract {
         Tensor v = backend.upload(input.v(), "v");
         Tensor out = backend.upload(ArrayMatrix.of(shape.tokens(), width, 0), "out")) {
       TileIndex expected = PatternTiles.of(device, patterns, shape, firstTile, q, k);
+      AttentionCost cost;
       try (AttentionIndex index = backend.index(patterns, shape, false, firstTile, q, k)) {
-        assertThat(index.sparseHeads()).isEqualTo(3);
-        assertThat(index.computedTiles()).isEqualTo(expected.computedTiles());
-        assertThat(index.causalTiles()).isEqualTo(expected.causalTiles());
         backend.attention(index, shape, q, k, v, out);
+        cost = index.cost();
       }
+      backend.complete();
+      assertThat(cost.sparseHeads()).isEqualTo(3);
+      assertThat(cost.computedTiles()).isEqualTo(expected.computedTiles());
+      assertThat(cost.causalTiles()).isEqualTo(expected.causalTiles());
+      assertThat(cost.seconds()).isBetween(1e-9, 100.0);
       float[] zero = new float[firstTile * TILE * width];
       budget.spend(
           backend.read(out), DenseMaskOracle.attention(expected, input, zero), shape.toString());
@@ -282,15 +321,18 @@ public abstract class AttentionContract {
       Backend backend = device.backend();
       try (Tensor q = backend.upload(input.q(), "q");
           Tensor k = backend.upload(input.k(), "k");
-          AttentionIndex chosen = backend.index(patterns, shape, true, 0, q, k)) {
-        assertThat(chosen.sparseHeads()).as("T=%d", sizes[0]).isEqualTo(sizes[1]);
-        assertThat(chosen.computedTiles())
-            .isLessThanOrEqualTo(chosen.causalTiles())
-            .isGreaterThanOrEqualTo(sizes[1] == 0 ? chosen.causalTiles() : 1);
+          AttentionIndex index = backend.index(patterns, shape, true, 0, q, k)) {
+        AttentionCost cost = index.cost();
+        assertThat(cost.sparseHeads()).as("T=%d", sizes[0]).isEqualTo(sizes[1]);
+        assertThat(cost.computedTiles())
+            .isLessThanOrEqualTo(cost.causalTiles())
+            .isGreaterThanOrEqualTo(sizes[1] == 0 ? cost.causalTiles() : 1);
         // What is decided must not depend on the rows that are read.
         int last = TileIndex.tiles(shape.tokens()) - 1;
         try (AttentionIndex lastRows = backend.index(patterns, shape, true, last, q, k)) {
-          assertThat(lastRows.sparseHeads()).as("T=%d, last tile", sizes[0]).isEqualTo(sizes[1]);
+          assertThat(lastRows.cost().sparseHeads())
+              .as("T=%d, last tile", sizes[0])
+              .isEqualTo(sizes[1]);
         }
       }
     }
@@ -322,6 +364,7 @@ public abstract class AttentionContract {
         AttentionIndex index = device.index(tiles, k)) {
       Tensor out = inPlace ? q : canaries.rows(1, tokens);
       backend.attention(index, shape, q, k, v, out);
+      backend.complete();
       assertThat(backend.read(canaries.rows(0, 1))).containsOnly(Float.NaN);
       assertThat(backend.read(canaries.rows(tokens + 1, 1))).containsOnly(Float.NaN);
       return backend.read(out);

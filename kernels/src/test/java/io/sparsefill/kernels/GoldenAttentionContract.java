@@ -113,7 +113,9 @@ public abstract class GoldenAttentionContract {
         Tensor v = backend.upload(input.v(), "v");
         AttentionIndex index = backend.index(patterns, shape, false, 0, q, k)) {
       backend.attention(index, shape, q, k, v, q);
-      return new Sparse(backend.read(q), (double) index.computedTiles() / index.causalTiles());
+      backend.complete();
+      AttentionCost cost = index.cost();
+      return new Sparse(backend.read(q), (double) cost.computedTiles() / cost.causalTiles());
     }
   }
 

@@ -2,6 +2,7 @@ package io.sparsefill.udf;
 
 import static io.sparsefill.kernels.attention.TileIndex.TILE;
 
+import io.sparsefill.kernels.AttentionCost;
 import io.sparsefill.kernels.AttentionIndex;
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.Backend;
@@ -83,19 +84,16 @@ final class Layer {
   /**
    * Index and attention, for the query tiles from {@code firstTile} on.
    *
-   * @return what the index said, for the document's accounting
+   * @return what it costs, for the document's accounting; reading it may wait for the device
    */
-  Attended attend(
+  AttentionCost attend(
       List<HeadPattern> patterns, boolean dispatch, int firstTile, Tensor keys, Tensor values) {
     try (AttentionIndex index =
         backend.index(patterns, shape, dispatch, firstTile, work.queries, keys)) {
       backend.attention(index, shape, work.queries, keys, values, work.queries);
-      return new Attended(index.computedTiles(), index.causalTiles(), index.sparseHeads());
+      return index.cost();
     }
   }
-
-  /** Tiles computed and dense, and the heads that ran sparsely. */
-  record Attended(long computedTiles, long causalTiles, int sparseHeads) {}
 
   /**
    * Output projection and MLP with their residuals, for the tokens of the query tiles from {@code

@@ -2,11 +2,14 @@ package io.sparsefill.udf;
 
 import static io.sparsefill.kernels.attention.TileIndex.TILE;
 
+import io.sparsefill.kernels.AttentionCost;
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.Backend;
 import io.sparsefill.kernels.Tensor;
 import io.sparsefill.kernels.attention.AttentionPlan;
 import io.sparsefill.udf.model.ModelConfig;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Set;
 
 /**
@@ -63,8 +66,21 @@ final class Prefill {
         return compute(tokens, work, exit);
       } catch (InterruptedException e) {
         exit.interrupt();
+        finish(e);
+        throw e;
+      } catch (Exception | Error e) {
+        finish(e);
         throw e;
       }
+    }
+  }
+
+  /** Lets the device finish what a failed pre-fill began: its errors are not the next one's. */
+  private void finish(Throwable failure) {
+    try {
+      backend.complete();
+    } catch (RuntimeException e) {
+      failure.addSuppressed(e);
     }
   }
 
@@ -98,6 +114,7 @@ final class Prefill {
     float[][] logits = emit.contains(Emit.LOGITS) ? scores.lastLogits(lastPositions) : null;
     float[] hidden = emit.contains(Emit.HIDDEN) ? scores.lastHidden() : null;
     exit.awaitAll();
+    backend.complete();
     return new PrefillResult(
         tokens.length,
         logits,
@@ -105,7 +122,7 @@ final class Prefill {
         hidden,
         accounting.describe(plan),
         accounting.density(),
-        accounting.nanos / 1e9,
+        accounting.seconds(),
         (System.nanoTime() - start) / 1e9,
         backend.device());
   }
@@ -161,36 +178,36 @@ final class Prefill {
       layer.project(firstQuery, keys, values);
       exit.depart(l);
       if (!stopsAtKv) {
-        long start = System.nanoTime();
         accounting.add(
             layer.attend(plan.layer(l), plan.dispatch(), firstTile, keys, values), shape.heads());
-        accounting.nanos += System.nanoTime() - start;
         layer.feedForward(firstTile);
       }
     }
   }
 
-  /** What the attention of all layers computed. */
+  /** What the attention of all layers computed. It is read when all of them are done. */
   private static final class Accounting {
-    private long computed;
-    private long causal;
-    private int sparseHeads;
+    private final List<AttentionCost> layers = new ArrayList<>();
     private int heads;
-    private long nanos;
 
-    void add(Layer.Attended attended, int layerHeads) {
-      computed += attended.computedTiles();
-      causal += attended.causalTiles();
-      sparseHeads += attended.sparseHeads();
+    void add(AttentionCost cost, int layerHeads) {
+      layers.add(cost);
       heads += layerHeads;
     }
 
     double density() {
+      long computed = layers.stream().mapToLong(AttentionCost::computedTiles).sum();
+      long causal = layers.stream().mapToLong(AttentionCost::causalTiles).sum();
       return causal == 0 ? 1 : (double) computed / causal;
     }
 
+    double seconds() {
+      return layers.stream().mapToDouble(AttentionCost::seconds).sum();
+    }
+
     String describe(AttentionPlan plan) {
-      return "%s: %d of %d heads sparse".formatted(plan.name(), sparseHeads, heads);
+      int sparse = layers.stream().mapToInt(AttentionCost::sparseHeads).sum();
+      return "%s: %d of %d heads sparse".formatted(plan.name(), sparse, heads);
     }
   }
 }

@@ -1,5 +1,6 @@
 package io.sparsefill.udf;
 
+import io.sparsefill.kernels.AttentionCost;
 import io.sparsefill.kernels.AttentionIndex;
 import io.sparsefill.kernels.Backend;
 import io.sparsefill.kernels.Tensor;
@@ -186,18 +187,8 @@ final class RecordingBackend {
     }
 
     @Override
-    public long computedTiles() {
-      return index.computedTiles();
-    }
-
-    @Override
-    public long causalTiles() {
-      return index.causalTiles();
-    }
-
-    @Override
-    public int sparseHeads() {
-      return index.sparseHeads();
+    public AttentionCost cost() {
+      return index.cost();
     }
 
     @Override

@@ -1,6 +1,5 @@
 package io.sparsefill.kernels.attention;
 
-import io.sparsefill.kernels.AttentionIndex;
 import io.sparsefill.kernels.AttentionShape;
 import java.nio.IntBuffer;
 import java.util.List;
@@ -19,7 +18,7 @@ import java.util.List;
  * <p>MInference's own index (csrc/vertical_slash_index.cu) lists every tile; its coverage is the
  * same.
  */
-public final class TileIndex implements AttentionIndex {
+public final class TileIndex {
   /** Rows of a query tile and keys of a key tile (MInference's BLOCK_M and BLOCK_N). */
   public static final int TILE = 64;
 
@@ -121,6 +120,12 @@ public final class TileIndex implements AttentionIndex {
     return (tokens + TILE - 1) / TILE;
   }
 
+  /** Score tiles of dense causal attention over all heads, from {@code firstTile} on. */
+  public static long causalTiles(AttentionShape shape, int firstTile) {
+    long last = tiles(shape.tokens());
+    return shape.heads() * (last * (last + 1) / 2 - (long) firstTile * (firstTile + 1) / 2);
+  }
+
   /** The attention that this index belongs to. */
   public AttentionShape shape() {
     return shape;
@@ -218,7 +223,7 @@ public final class TileIndex implements AttentionIndex {
     return count;
   }
 
-  @Override
+  /** Score tiles over all heads; columns count 64 to a tile. */
   public long computedTiles() {
     long count = 0;
     for (int tiles : runTiles) {
@@ -230,19 +235,13 @@ public final class TileIndex implements AttentionIndex {
     return count;
   }
 
-  @Override
+  /** Score tiles that dense causal attention computes for the same queries and heads. */
   public long causalTiles() {
-    long last = tiles(shape.tokens());
-    return shape.heads() * (last * (last + 1) / 2 - (long) firstTile * (firstTile + 1) / 2);
+    return causalTiles(shape, firstTile);
   }
 
-  @Override
+  /** Heads whose index is not the dense one. */
   public int sparseHeads() {
     return sparseHeads;
-  }
-
-  @Override
-  public void close() {
-    // Java arrays: nothing to give back.
   }
 }

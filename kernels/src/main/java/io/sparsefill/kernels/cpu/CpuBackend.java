@@ -232,29 +232,6 @@ public final class CpuBackend implements Backend {
                 values));
   }
 
-  /** A tile index together with the packed keys that it was built from. */
-  private record PackedIndex(TileIndex tiles, PackedKv kv) implements AttentionIndex {
-    @Override
-    public long computedTiles() {
-      return tiles.computedTiles();
-    }
-
-    @Override
-    public long causalTiles() {
-      return tiles.causalTiles();
-    }
-
-    @Override
-    public int sparseHeads() {
-      return tiles.sparseHeads();
-    }
-
-    @Override
-    public void close() {
-      tiles.close();
-    }
-  }
-
   @Override
   public AttentionIndex index(
       List<HeadPattern> patterns,
@@ -263,6 +240,7 @@ public final class CpuBackend implements Backend {
       int firstTile,
       Tensor q,
       Tensor k) {
+    long start = System.nanoTime();
     CpuTensor queries = queries(shape, q);
     CpuTensor keys = keys(shape, k);
     if (packed == null || !packed.fits(shape)) {
@@ -271,15 +249,25 @@ public final class CpuBackend implements Backend {
     }
     packed.packKeys(workers, shape, keys);
     CpuEstimate estimate = new CpuEstimate(MATH, shape, packed, queries);
-    return new PackedIndex(
-        new CpuIndexing(workers, shape, estimate).build(patterns, dispatch, firstTile), packed);
+    TileIndex tiles =
+        new CpuIndexing(workers, shape, estimate).build(patterns, dispatch, firstTile);
+    CpuIndex index = new CpuIndex(tiles, packed);
+    index.spend(System.nanoTime() - start);
+    return index;
+  }
+
+  /** None: packed keys and lists are Java arrays. */
+  @Override
+  public long indexBytes(
+      List<HeadPattern> patterns, AttentionShape shape, boolean dispatch, int firstTile) {
+    return 0;
   }
 
   /** An index made elsewhere, for tests that compute a given mask. */
   AttentionIndex index(TileIndex tiles, Tensor k) {
     PackedKv kv = new PackedKv(tiles.shape(), MATH.widthStep());
     kv.packKeys(workers, tiles.shape(), keys(tiles.shape(), k));
-    return new PackedIndex(tiles, kv);
+    return new CpuIndex(tiles, kv);
   }
 
   private static CpuTensor queries(AttentionShape shape, Tensor q) {
@@ -293,16 +281,18 @@ public final class CpuBackend implements Backend {
   @Override
   public void attention(
       AttentionIndex index, AttentionShape shape, Tensor q, Tensor k, Tensor v, Tensor out) {
-    if (!(index instanceof PackedIndex mine) || !mine.tiles().shape().equals(shape)) {
+    if (!(index instanceof CpuIndex mine) || !mine.tiles().shape().equals(shape)) {
       throw new IllegalArgumentException(
           "Cannot compute attention: the index was not made by this backend for " + shape);
     }
+    long start = System.nanoTime();
     CpuTensor queries = queries(shape, q);
     CpuTensor values =
         CpuTensor.of(v, shape.tokens(), (long) shape.kvHeads() * shape.headDim(), "values");
     CpuTensor target = CpuTensor.of(out, q.rows(), q.cols(), "attention's output");
     mine.kv().packValues(workers, shape, values);
     new CpuAttention(MATH, workers).run(mine.tiles(), mine.kv(), queries, target);
+    mine.spend(System.nanoTime() - start);
   }
 
   @Override
@@ -357,6 +347,10 @@ public final class CpuBackend implements Backend {
   public byte[] pack(Tensor rows, KvDtype dtype) {
     return CpuRows.pack(CpuTensor.of(rows), dtype);
   }
+
+  /** Nothing to wait for: every operator returns when it is done, and throws what it finds. */
+  @Override
+  public void complete() {}
 
   @Override
   public void close() {

@@ -1,13 +1,10 @@
 package io.sparsefill.kernels.cuda;
 
-import static io.sparsefill.kernels.cuda.CudaDriver.check;
-
 import io.sparsefill.kernels.AttentionShape;
 import java.util.List;
-import jcuda.driver.JCudaDriver;
 
 /** Starts the attention kernels of {@code attention.cu}: one launch for all heads of a layer. */
-final class CudaAttention implements AutoCloseable {
+final class CudaAttention {
   /** Head dimensions that there are kernels for. */
   static final List<Integer> HEAD_DIMS = List.of(32, 64, 80, 96, 128);
 
@@ -15,14 +12,13 @@ final class CudaAttention implements AutoCloseable {
 
   private final CudaModule module;
   private final CudaStream stream;
-  private final Transfers transfers;
-  private final DeviceMemory.Block error;
+  private final Findings findings;
+  private int calls;
 
-  CudaAttention(CudaContext context, DeviceMemory memory, CudaStream stream, Transfers transfers) {
+  CudaAttention(CudaContext context, CudaStream stream, Findings findings) {
     this.module = context.module("attention");
     this.stream = stream;
-    this.transfers = transfers;
-    this.error = memory.allocate(Long.BYTES, "the attention's error word");
+    this.findings = findings;
   }
 
   /** Mirrors AttentionParams. */
@@ -74,17 +70,21 @@ final class CudaAttention implements AutoCloseable {
     return (float) (shape.scale() * LOG2_E);
   }
 
-  /**
-   * Computes, and waits: an error belongs to the document that caused it.
-   *
-   * @throws ArithmeticException when a weight sum is not positive
-   */
+  /** Says that errors are counted from the next call on. */
+  void restartCount() {
+    calls = 0;
+  }
+
+  /** Enqueues it; a weight sum that is not positive is among the findings. */
   void run(CudaIndex index, CudaTensor q, CudaTensor k, CudaTensor v, CudaTensor out) {
     AttentionShape shape = index.shape();
     Kernel kernel = module.kernel(kernelName("attention", shape));
-    check(
-        JCudaDriver.cuMemsetD8Async(error.at(0), (byte) 0xff, Long.BYTES, stream.handle()),
-        "clear the attention's error word");
+    int call = calls++;
+    Findings.Word error =
+        findings.expectNothing(
+            bad ->
+                "Attention of head %d at query %d, in call %d since the last completion, has a weight sum that is not positive: its keys or queries are not finite, or its index shows it no key"
+                    .formatted(bad >>> Integer.SIZE, (int) bad, call));
     kernel.launch(
         stream,
         index.queryTiles(),
@@ -111,16 +111,5 @@ final class CudaAttention implements AutoCloseable {
             index.queryTiles(),
             shape.window(),
             scaleLog2(shape)));
-    long bad = transfers.word(error, 0, "the attention");
-    if (bad != -1) {
-      throw new ArithmeticException(
-          "Attention of head %d at query %d has a weight sum that is not positive: its keys or queries are not finite, or its index shows it no key"
-              .formatted(bad >>> Integer.SIZE, (int) bad));
-    }
-  }
-
-  @Override
-  public void close() {
-    error.close();
   }
 }

@@ -24,7 +24,7 @@ import jcuda.driver.JCudaDriver;
 /**
  * The operators on one NVIDIA GPU, by the driver API and kernels carried as PTX: tensors are bf16,
  * sums fp32, RoPE tables and logits fp32. Operators are enqueued on one stream; what the host reads
- * it waits for.
+ * it waits for, and what operators find wrong comes up in {@link #complete}.
  */
 public final class CudaBackend implements Backend {
   /** Tokens of a chunk: enough for full matrix products, small beside a long document. */
@@ -38,6 +38,8 @@ public final class CudaBackend implements Backend {
   private final Transfers transfers;
   private final RowKernels rows;
   private final CudaGemm gemm;
+  private final Findings findings;
+  private final StreamClock clock;
   private final CudaAttention attention;
   private final Departure departure;
   private boolean closed;
@@ -75,7 +77,9 @@ public final class CudaBackend implements Backend {
       this.transfers = own(new Transfers(stream, workers));
       this.rows = new RowKernels(context, stream);
       this.gemm = own(GemmChoice.ofProperty().open(() -> new TiledGemm(context)));
-      this.attention = own(new CudaAttention(context, memory, stream, transfers));
+      this.findings = own(new Findings(memory, stream));
+      this.clock = own(new StreamClock(stream));
+      this.attention = new CudaAttention(context, stream, findings);
       this.departure = own(new Departure(context, memory, stream));
       complete = true;
     } finally {
@@ -286,7 +290,22 @@ public final class CudaBackend implements Backend {
       Tensor q,
       Tensor k) {
     CudaEstimate estimate = estimate(shape, q, k);
-    return index(new CudaIndexing(workers, shape, estimate).build(patterns, dispatch, firstTile));
+    StreamClock.Stretch stretch = clock.begin();
+    return index(
+        new CudaIndexing(workers, shape, estimate).build(patterns, dispatch, firstTile), stretch);
+  }
+
+  @Override
+  public long indexBytes(
+      List<HeadPattern> patterns, AttentionShape shape, boolean dispatch, int firstTile) {
+    int tiles = TileIndex.tiles(shape.tokens());
+    long bytes = 0;
+    for (HeadPattern pattern : patterns) {
+      ListCapacity capacity = ListCapacity.of(pattern, shape);
+      bytes += 16L * (tiles - firstTile) + 8 * capacity.runs(firstTile, tiles);
+      bytes += Integer.BYTES * capacity.columns(firstTile, tiles);
+    }
+    return bytes + 2L * Float.BYTES * shape.heads() * shape.tokens();
   }
 
   /** What the patterns choose from, for one layer. */
@@ -306,7 +325,11 @@ public final class CudaBackend implements Backend {
   /** An index made elsewhere, on the device. */
   AttentionIndex index(TileIndex tiles) {
     context.enter();
-    return new CudaIndex(tiles, memory, transfers);
+    return index(tiles, clock.begin());
+  }
+
+  private AttentionIndex index(TileIndex tiles, StreamClock.Stretch stretch) {
+    return new CudaIndex(tiles, memory, transfers, stretch);
   }
 
   private static CudaTensor queries(AttentionShape shape, Tensor q) {
@@ -330,6 +353,7 @@ public final class CudaBackend implements Backend {
     CudaTensor target = CudaTensor.of(out, q.rows(), q.cols(), "attention's output");
     context.enter();
     attention.run(mine, queries, keys, values, target.willBeWritten());
+    mine.attended();
   }
 
   @Override
@@ -370,6 +394,15 @@ public final class CudaBackend implements Backend {
   @Override
   public byte[] pack(Tensor tensor, KvDtype dtype) {
     return departure.pack(CudaTensor.of(tensor), dtype);
+  }
+
+  @Override
+  public void complete() {
+    context.enter();
+    attention.restartCount();
+    findings.read();
+    clock.read();
+    findings.check();
   }
 
   @Override

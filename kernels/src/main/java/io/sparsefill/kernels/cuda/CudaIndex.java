@@ -1,5 +1,6 @@
 package io.sparsefill.kernels.cuda;
 
+import io.sparsefill.kernels.AttentionCost;
 import io.sparsefill.kernels.AttentionIndex;
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.attention.TileIndex;
@@ -13,21 +14,18 @@ final class CudaIndex implements AttentionIndex {
   private final AttentionShape shape;
   private final int firstTile;
   private final int queryTiles;
-  private final long computedTiles;
-  private final long causalTiles;
-  private final int sparseHeads;
+  private final Cost cost;
   private final DeviceMemory.Block memory;
   private final long runs;
   private final long columns;
   private final long headList;
 
-  CudaIndex(TileIndex tiles, DeviceMemory device, Transfers transfers) {
+  CudaIndex(
+      TileIndex tiles, DeviceMemory device, Transfers transfers, StreamClock.Stretch stretch) {
     this.shape = tiles.shape();
     this.firstTile = tiles.firstTile();
     this.queryTiles = tiles.queryTiles();
-    this.computedTiles = tiles.computedTiles();
-    this.causalTiles = tiles.causalTiles();
-    this.sparseHeads = tiles.sparseHeads();
+    this.cost = new Cost(tiles.computedTiles(), tiles.causalTiles(), tiles.sparseHeads(), stretch);
     TileIndex.Lists lists = tiles.lists();
     IntBuffer[] parts = {rows(lists), runs(lists), lists.columns(), heads(shape.heads())};
     long[] firstByte = new long[parts.length];
@@ -118,23 +116,28 @@ final class CudaIndex implements AttentionIndex {
     return memory.address() + headList;
   }
 
-  @Override
-  public long computedTiles() {
-    return computedTiles;
+  /** Says that the attention over it is enqueued. */
+  void attended() {
+    cost.stretch.end();
   }
 
   @Override
-  public long causalTiles() {
-    return causalTiles;
-  }
-
-  @Override
-  public int sparseHeads() {
-    return sparseHeads;
+  public AttentionCost cost() {
+    return cost;
   }
 
   @Override
   public void close() {
+    cost.stretch.end();
     memory.close();
+  }
+
+  private record Cost(
+      long computedTiles, long causalTiles, int sparseHeads, StreamClock.Stretch stretch)
+      implements AttentionCost {
+    @Override
+    public double seconds() {
+      return stretch.seconds();
+    }
   }
 }

@@ -30,24 +30,23 @@ class TileIndexTest {
 
   @Test
   void headsAreJoinedInOrder() {
-    try (TileIndex index =
-        TileIndex.of(TWO_HEADS, 0, List.of(IndexBuilders.dense(TWO_HEADS, 0), head()))) {
-      assertThat(index.sparseHeads()).isEqualTo(1);
-      assertThat(index.queryTiles()).isEqualTo(3);
-      assertThat(index.shape()).isEqualTo(TWO_HEADS);
-      assertThat(index.runTiles(index.runsBegin(0, 2))).isEqualTo(3);
-      // Runs that touch are one.
-      assertThat(index.runsEnd(1, 1) - index.runsBegin(1, 1)).isEqualTo(1);
-      assertThat(index.runStart(index.runsBegin(1, 1))).isEqualTo(10);
-      assertThat(index.runTiles(index.runsBegin(1, 1))).isEqualTo(2);
-      assertThat(index.columnsEnd(1, 1) - index.columnsBegin(1, 1)).isEqualTo(2);
-      assertThat(index.column(index.columnsBegin(1, 1) + 1)).isEqualTo(9);
-      assertThat(index.runsEnd(1, 2) - index.runsBegin(1, 2)).isEqualTo(2);
-      assertThat(index.tilesOf(1, 1)).isEqualTo(3);
-      // Dense 1 + 2 + 3, then 1, 2 tiles and two columns, 2 tiles and one column.
-      assertThat(index.computedTiles()).isEqualTo(6 + 1 + 3 + 3);
-      assertThat(index.causalTiles()).isEqualTo(12);
-    }
+    TileIndex index =
+        TileIndex.of(TWO_HEADS, 0, List.of(IndexBuilders.dense(TWO_HEADS, 0), head()));
+    assertThat(index.sparseHeads()).isEqualTo(1);
+    assertThat(index.queryTiles()).isEqualTo(3);
+    assertThat(index.shape()).isEqualTo(TWO_HEADS);
+    assertThat(index.runTiles(index.runsBegin(0, 2))).isEqualTo(3);
+    // Runs that touch are one.
+    assertThat(index.runsEnd(1, 1) - index.runsBegin(1, 1)).isEqualTo(1);
+    assertThat(index.runStart(index.runsBegin(1, 1))).isEqualTo(10);
+    assertThat(index.runTiles(index.runsBegin(1, 1))).isEqualTo(2);
+    assertThat(index.columnsEnd(1, 1) - index.columnsBegin(1, 1)).isEqualTo(2);
+    assertThat(index.column(index.columnsBegin(1, 1) + 1)).isEqualTo(9);
+    assertThat(index.runsEnd(1, 2) - index.runsBegin(1, 2)).isEqualTo(2);
+    assertThat(index.tilesOf(1, 1)).isEqualTo(3);
+    // Dense 1 + 2 + 3, then 1, 2 tiles and two columns, 2 tiles and one column.
+    assertThat(index.computedTiles()).isEqualTo(6 + 1 + 3 + 3);
+    assertThat(index.causalTiles()).isEqualTo(12);
   }
 
   @Test
@@ -68,11 +67,10 @@ class TileIndexTest {
       head.run(m * 64, 1);
       head.endTile(m * 64);
     }
-    try (TileIndex index = TileIndex.of(shape, 0, List.of(head))) {
-      assertThat(index.column(index.columnsBegin(0, 299) + 1)).isEqualTo(1);
-      assertThat(index.runStart(index.runsBegin(0, 299) + 1)).isEqualTo(299 * 64);
-      assertThat(index.computedTiles()).isEqualTo(3 * 2 + 297 * 3);
-    }
+    TileIndex index = TileIndex.of(shape, 0, List.of(head));
+    assertThat(index.column(index.columnsBegin(0, 299) + 1)).isEqualTo(1);
+    assertThat(index.runStart(index.runsBegin(0, 299) + 1)).isEqualTo(299 * 64);
+    assertThat(index.computedTiles()).isEqualTo(3 * 2 + 297 * 3);
   }
 
   @Test

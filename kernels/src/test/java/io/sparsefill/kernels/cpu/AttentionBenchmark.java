@@ -123,7 +123,7 @@ public class AttentionBenchmark {
     HeadPattern each = pattern.equals("dense") ? new HeadPattern.Dense() : PATTERN;
     try (AttentionIndex made =
         backend.index(Collections.nCopies(HEADS, each), shape, false, 0, q, k)) {
-      return made.computedTiles();
+      return made.cost().computedTiles();
     }
   }
 

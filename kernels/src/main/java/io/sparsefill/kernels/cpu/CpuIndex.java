@@ -1,0 +1,75 @@
+package io.sparsefill.kernels.cpu;
+
+import io.sparsefill.kernels.AttentionCost;
+import io.sparsefill.kernels.AttentionIndex;
+import io.sparsefill.kernels.attention.TileIndex;
+
+/** A tile index together with the packed keys that it was built from, and the time that it took. */
+final class CpuIndex implements AttentionIndex {
+  private final TileIndex tiles;
+  private final PackedKv kv;
+  private final Spent spent;
+
+  CpuIndex(TileIndex tiles, PackedKv kv) {
+    this.tiles = tiles;
+    this.kv = kv;
+    this.spent = new Spent(tiles.computedTiles(), tiles.causalTiles(), tiles.sparseHeads());
+  }
+
+  TileIndex tiles() {
+    return tiles;
+  }
+
+  PackedKv kv() {
+    return kv;
+  }
+
+  /** Adds to the time that this index and its attention took. */
+  void spend(long nanos) {
+    spent.nanos += nanos;
+  }
+
+  @Override
+  public AttentionCost cost() {
+    return spent;
+  }
+
+  @Override
+  public void close() {
+    // Java arrays: nothing to give back.
+  }
+
+  /** Knows its numbers from the begin, except the time. It does not hold the lists. */
+  private static final class Spent implements AttentionCost {
+    private final long computedTiles;
+    private final long causalTiles;
+    private final int sparseHeads;
+    private long nanos;
+
+    Spent(long computedTiles, long causalTiles, int sparseHeads) {
+      this.computedTiles = computedTiles;
+      this.causalTiles = causalTiles;
+      this.sparseHeads = sparseHeads;
+    }
+
+    @Override
+    public long computedTiles() {
+      return computedTiles;
+    }
+
+    @Override
+    public long causalTiles() {
+      return causalTiles;
+    }
+
+    @Override
+    public int sparseHeads() {
+      return sparseHeads;
+    }
+
+    @Override
+    public double seconds() {
+      return nanos / 1e9;
+    }
+  }
+}
