@@ -17,6 +17,7 @@ import java.nio.IntBuffer;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import jcuda.driver.CUdevice_attribute;
 import jcuda.driver.JCudaDriver;
@@ -66,6 +67,15 @@ public final class CudaBackend implements Backend {
    * @throws CudaFailure if there is no driver or no fitting device, saying why
    */
   public CudaBackend(int threads) {
+    this(threads, GemmChoice.ofProperty());
+  }
+
+  /** A backend that multiplies matrices by the own kernel, whatever the system property says. */
+  public static CudaBackend withOwnProducts(int threads) {
+    return new CudaBackend(threads, GemmChoice.OWN);
+  }
+
+  private CudaBackend(int threads, GemmChoice products) {
     this.context = CudaContext.acquire(0);
     owned.push(context::release);
     boolean complete = false;
@@ -76,7 +86,7 @@ public final class CudaBackend implements Backend {
       this.stream = own(new CudaStream());
       this.transfers = own(new Transfers(stream, workers));
       this.rows = new RowKernels(context, stream);
-      this.gemm = own(GemmChoice.ofProperty().open(() -> new TiledGemm(context)));
+      this.gemm = own(products.open(() -> new TiledGemm(context)));
       this.findings = own(new Findings(memory, stream));
       this.clock = own(new StreamClock(stream));
       this.attention = new CudaAttention(context, stream, findings);
@@ -113,6 +123,34 @@ public final class CudaBackend implements Backend {
   /** The most bytes of device memory that this backend and its tensors held at once. */
   public long peakBytes() {
     return memory.peakBytes();
+  }
+
+  /** Who multiplies matrices. */
+  public String products() {
+    return gemm.name();
+  }
+
+  /** Versions of what lies between this backend and the device: driver, JCuda, libraries. */
+  public Map<String, String> versions() {
+    return CudaVersions.read(gemm.name());
+  }
+
+  /**
+   * Runs operators with an event before and after each kernel, and waits for them.
+   *
+   * @return milliseconds on the device by kernel, in the order of their first launch; copies, and
+   *     products by cuBLAS, are not among them
+   */
+  public Map<String, Double> kernelMillis(Runnable operators) {
+    context.enter();
+    try (KernelTimes times = new KernelTimes(stream)) {
+      stream.take(times);
+      operators.run();
+      stream.synchronize("operators whose time is taken");
+      return times.millis();
+    } finally {
+      stream.take(null);
+    }
   }
 
   @Override

@@ -13,6 +13,7 @@ import jcuda.driver.JCudaDriver;
  */
 final class CudaStream implements AutoCloseable {
   private final CUstream handle = new CUstream();
+  private KernelTimes times;
 
   CudaStream() {
     check(
@@ -27,6 +28,20 @@ final class CudaStream implements AutoCloseable {
   /** Waits until all work of the stream is done; errors of kernels come up here. */
   void synchronize(String what) {
     check(JCudaDriver.cuStreamSynchronize(handle), "finish " + what);
+  }
+
+  /** Takes the time of every kernel from now on; null ends that. */
+  void take(KernelTimes times) {
+    this.times = times;
+  }
+
+  /** Enqueues a kernel's launch. */
+  void launch(String kernel, Runnable launch) {
+    if (times == null) {
+      launch.run();
+    } else {
+      times.around(kernel, launch);
+    }
   }
 
   /** Marks this point of the stream in an event. */

@@ -21,19 +21,22 @@ record Kernel(
     StructWriter struct = new StructWriter();
     parameters.write(struct);
     // y is limited to 65535 blocks; the launchers put what grows with the document into x.
-    check(
-        JCudaDriver.cuLaunchKernel(
-            function,
-            Math.toIntExact(gridX),
-            Math.toIntExact(gridY),
-            1,
-            threads,
-            1,
-            1,
-            sharedBytes,
-            stream.handle(),
-            Pointer.to(Pointer.to(struct.buffer())),
-            null),
-        "start the kernel %s over %d x %d blocks".formatted(name, gridX, gridY));
+    stream.launch(
+        name,
+        () ->
+            check(
+                JCudaDriver.cuLaunchKernel(
+                    function,
+                    Math.toIntExact(gridX),
+                    Math.toIntExact(gridY),
+                    1,
+                    threads,
+                    1,
+                    1,
+                    sharedBytes,
+                    stream.handle(),
+                    Pointer.to(Pointer.to(struct.buffer())),
+                    null),
+                "start the kernel %s over %d x %d blocks".formatted(name, gridX, gridY)));
   }
 }
