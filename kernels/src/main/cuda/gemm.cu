@@ -25,6 +25,9 @@ struct GemmParams {
   int n;
   int k;
   int accumulate;  // whether the former content of out is added
+  int splits;      // parts that k is cut into: blocks of the grid in y
+  float* partial;  // the sums of each part, [splits][tiles][rows x cols of a tile]; unused when there is one part
+  int* arrived;    // [tiles], zero before and after: how many parts of a tile are there
 };
 
 // Outside of the namespace: a name of its own would carry a hash of the file's path into the PTX.
@@ -35,9 +38,6 @@ namespace {
 constexpr int kSlice = 64;                 // numbers of k in one slot
 constexpr int kRowBytes = kSlice * 2;      // eight chunks of 16 bytes
 constexpr int kSteps = kSlice / 16;        // mma steps in one slot
-constexpr int kWarpTile = 64;              // rows and columns of one warp
-constexpr int kRowTiles = kWarpTile / 16;  // mma tiles of 16 rows
-constexpr int kColTiles = kWarpTile / 8;   // mma tiles of 8 columns
 
 __device__ __forceinline__ uint32_t sharedAddress(const void* p) {
   return static_cast<uint32_t>(__cvta_generic_to_shared(p));
@@ -70,8 +70,8 @@ __device__ __forceinline__ void multiply(float (&c)[4], const uint32_t (&a)[4], 
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
-// Bytes of the chunk from column `start` on that belong to a row of k.
-__device__ __forceinline__ int chunkBytes(int start, int k) { return max(0, min(8, k - start)) * 2; }
+// Bytes of the chunk from column `start` on that lie before column `end` of k.
+__device__ __forceinline__ int chunkBytes(int start, int end) { return max(0, min(8, end - start)) * 2; }
 
 // The share of one thread in the copies of an operand: `Rows` rows of one slice by `Threads` threads. A chunk lies at
 // chunk ^ (row % 8) of its row, which keeps the stores and the ldmatrix of eight rows in different banks. Where rows
@@ -112,11 +112,14 @@ struct Loader {
   __device__ __forceinline__ void advance() { from += kRowBytes; }
 };
 
-template <int WarpRows, int WarpCols, int Slots, int Strip>
+// WarpRows x WarpCols warps, each with RowTiles x ColTiles mma tiles of 16 x 8.
+template <int WarpRows, int WarpCols, int RowTiles, int ColTiles, int Slots, int Strip>
 struct Tile {
   static constexpr int kWarpCols = WarpCols;
-  static constexpr int kRows = WarpRows * kWarpTile;
-  static constexpr int kCols = WarpCols * kWarpTile;
+  static constexpr int kRowTiles = RowTiles;
+  static constexpr int kColTiles = ColTiles;
+  static constexpr int kRows = WarpRows * RowTiles * 16;
+  static constexpr int kCols = WarpCols * ColTiles * 8;
   static constexpr int kThreads = WarpRows * WarpCols * 32;
   static constexpr int kABytes = kRows * kRowBytes;
   static constexpr int kSlotBytes = (kRows + kCols) * kRowBytes;
@@ -125,6 +128,7 @@ struct Tile {
   static constexpr int kSharedBytes = kSlots * kSlotBytes;
   static constexpr int kOutStride = kCols + 8;  // floats: eight more keep the float2 stores of eight rows apart
   static_assert(kRows * kOutStride * 4 <= kSharedBytes, "the sums pass through the slots");
+  static_assert(ColTiles % 2 == 0, "one ldmatrix brings two tiles of w");
 };
 
 // Blocks of one wave cover a nearly square part of the output, so that both operands are read from the L2: strips of
@@ -201,23 +205,87 @@ __device__ __forceinline__ void writeTile(const GemmParams& p, const float* sums
   }
 }
 
+// Lets the block that comes last for a tile go on with the sums of all parts of k, added in the order of the parts:
+// the result does not depend on who is last. Every thread meets the sums of the same fragments, so that they pass
+// through memory as they lie in registers.
+template <class T>
+__device__ __forceinline__ bool lastOfTile(const GemmParams& p, float (&sums)[T::kRowTiles][T::kColTiles][4]) {
+  constexpr int64_t kFloats = T::kRows * T::kCols;
+  float* tile = p.partial + blockIdx.x * kFloats + threadIdx.x * 4;
+  int64_t part = gridDim.x * kFloats;
+  float* mine = tile + blockIdx.y * part;
+#pragma unroll
+  for (int i = 0; i < T::kRowTiles; i++) {
+#pragma unroll
+    for (int j = 0; j < T::kColTiles; j++) {
+      __stcg(reinterpret_cast<float4*>(mine + (i * T::kColTiles + j) * T::kThreads * 4),
+             make_float4(sums[i][j][0], sums[i][j][1], sums[i][j][2], sums[i][j][3]));
+    }
+  }
+  __threadfence();
+  __syncthreads();
+  int* last = reinterpret_cast<int*>(gemmShared);  // the slots are free by now
+  if (threadIdx.x == 0) {
+    *last = atomicAdd(p.arrived + blockIdx.x, 1) == p.splits - 1;
+    if (*last) {
+      p.arrived[blockIdx.x] = 0;  // for the next product
+    }
+  }
+  __syncthreads();
+  if (*last == 0) {
+    return false;
+  }
+  __threadfence();
+#pragma unroll
+  for (int i = 0; i < T::kRowTiles; i++) {
+#pragma unroll
+    for (int j = 0; j < T::kColTiles; j++) {
+#pragma unroll
+      for (int c = 0; c < 4; c++) {
+        sums[i][j][c] = 0;
+      }
+    }
+  }
+  for (int s = 0; s < p.splits; s++, tile += part) {
+#pragma unroll
+    for (int i = 0; i < T::kRowTiles; i++) {
+#pragma unroll
+      for (int j = 0; j < T::kColTiles; j++) {
+        float4 add = __ldcg(reinterpret_cast<const float4*>(tile + (i * T::kColTiles + j) * T::kThreads * 4));
+        sums[i][j][0] += add.x;
+        sums[i][j][1] += add.y;
+        sums[i][j][2] += add.z;
+        sums[i][j][3] += add.w;
+      }
+    }
+  }
+  __syncthreads();  // everyone has read `last`, which the sums overwrite
+  return true;
+}
+
 template <class T, class Out>
 __device__ __forceinline__ void gemm(const GemmParams& p) {
+  constexpr int kRowTiles = T::kRowTiles;
+  constexpr int kColTiles = T::kColTiles;
   using LoaderA = Loader<T::kRows, T::kThreads>;
   using LoaderW = Loader<T::kCols, T::kThreads>;
 
   int row0;
   int col0;
   place<T>(p.m, p.n, row0, col0);
-  LoaderA loadA(p.a, p.lda, row0, p.m);
-  LoaderW loadW(p.w, p.ldw, col0, p.n);
-  int column = (threadIdx.x % 8) * 8;  // of k, where the next chunks of this thread start
-  uint32_t slots = sharedAddress(gemmShared);
   int slices = (p.k + kSlice - 1) / kSlice;
+  int share = (slices + p.splits - 1) / p.splits;
+  int first = static_cast<int>(blockIdx.y) * share * kSlice;  // of k, where this part starts
+  int end = min(p.k, first + share * kSlice);
+  slices = (end - first + kSlice - 1) / kSlice;
+  LoaderA loadA(p.a + first, p.lda, row0, p.m);
+  LoaderW loadW(p.w + first, p.ldw, col0, p.n);
+  int column = first + (threadIdx.x % 8) * 8;  // of k, where the next chunks of this thread start
+  uint32_t slots = sharedAddress(gemmShared);
 
 #pragma unroll
   for (int s = 0; s < T::kSlots - 1; s++) {
-    int bytes = chunkBytes(column, p.k);
+    int bytes = chunkBytes(column, end);
     loadA.template copy<1>(0, slots + s * T::kSlotBytes, bytes);
     loadW.template copy<1>(0, slots + s * T::kSlotBytes + T::kABytes, bytes);
     commitCopies();
@@ -228,8 +296,8 @@ __device__ __forceinline__ void gemm(const GemmParams& p) {
 
   int lane = threadIdx.x % 32;
   int warp = threadIdx.x / 32;
-  int warpRow = (warp / T::kWarpCols) * kWarpTile;
-  int warpCol = (warp % T::kWarpCols) * kWarpTile;
+  int warpRow = (warp / T::kWarpCols) * (kRowTiles * 16);
+  int warpCol = (warp % T::kWarpCols) * (kColTiles * 8);
   // Where this lane's row of the first matrices lies in a slot. Later steps differ in two bits of the swizzle only.
   uint32_t fromA = (warpRow + lane % 16) * kRowBytes + (((lane / 16) ^ (lane % 8)) * 16);
   uint32_t fromW =
@@ -259,7 +327,7 @@ __device__ __forceinline__ void gemm(const GemmParams& p) {
   uint32_t endSlot = slots + T::kSlots * T::kSlotBytes;
   constexpr int kTurns = kSteps - 1;  // the copies of a slice are spread over the steps before its commit
   for (int s = 0; s < slices; s++) {
-    int bytes = chunkBytes(column, p.k);
+    int bytes = chunkBytes(column, end);
 #pragma unroll
     for (int step = 0; step < kSteps; step++) {
       if (step == kSteps - 1) {
@@ -295,6 +363,9 @@ __device__ __forceinline__ void gemm(const GemmParams& p) {
 
   awaitCopies<0>();
   __syncthreads();
+  if (p.splits > 1 && !lastOfTile<T>(p, sums)) {
+    return;
+  }
   float* staged = reinterpret_cast<float*>(gemmShared);
 #pragma unroll
   for (int i = 0; i < kRowTiles; i++) {
@@ -312,26 +383,50 @@ __device__ __forceinline__ void gemm(const GemmParams& p) {
 
 }  // namespace
 
-// Two by four warps and three slots: 144 KiB of shared memory, one block per multiprocessor.
-using DeviceTile = Tile<2, 4, 3, 16>;
+// 128 x 256 by eight warps: one block fills a multiprocessor.
+using WideTile = Tile<2, 4, 4, 8, 3, 16>;
+// 128 x 128 by four warps: for outputs that the wide tiles cannot spread evenly.
+using SquareTile = Tile<2, 2, 4, 8, 3, 16>;
+// 64 x 128 by four warps: for few rows, where the time goes into reading w.
+using LowTile = Tile<2, 2, 2, 8, 3, 16>;
 
 extern "C" {
 // Read by the Java launcher: size and offsets of the parameters; threads, shared bytes, rows and columns of a tile.
 __constant__ int gemm_layout[] = {
-    (int)sizeof(GemmParams),         (int)offsetof(GemmParams, a),   (int)offsetof(GemmParams, w),
-    (int)offsetof(GemmParams, bias), (int)offsetof(GemmParams, out), (int)offsetof(GemmParams, lda),
-    (int)offsetof(GemmParams, ldw),  (int)offsetof(GemmParams, ldo), (int)offsetof(GemmParams, m),
-    (int)offsetof(GemmParams, n),    (int)offsetof(GemmParams, k),   (int)offsetof(GemmParams, accumulate)};
-__constant__ int gemm_bf16_launch[] = {DeviceTile::kThreads, DeviceTile::kSharedBytes, DeviceTile::kRows,
-                                       DeviceTile::kCols};
-__constant__ int gemm_f32_launch[] = {DeviceTile::kThreads, DeviceTile::kSharedBytes, DeviceTile::kRows,
-                                      DeviceTile::kCols};
+    (int)sizeof(GemmParams),          (int)offsetof(GemmParams, a),       (int)offsetof(GemmParams, w),
+    (int)offsetof(GemmParams, bias),  (int)offsetof(GemmParams, out),     (int)offsetof(GemmParams, lda),
+    (int)offsetof(GemmParams, ldw),   (int)offsetof(GemmParams, ldo),     (int)offsetof(GemmParams, m),
+    (int)offsetof(GemmParams, n),     (int)offsetof(GemmParams, k),       (int)offsetof(GemmParams, accumulate),
+    (int)offsetof(GemmParams, splits), (int)offsetof(GemmParams, partial), (int)offsetof(GemmParams, arrived)};
+#define LAUNCH(Tile) {Tile::kThreads, Tile::kSharedBytes, Tile::kRows, Tile::kCols}
+__constant__ int gemm_wide_bf16_launch[] = LAUNCH(WideTile);
+__constant__ int gemm_wide_f32_launch[] = LAUNCH(WideTile);
+__constant__ int gemm_square_bf16_launch[] = LAUNCH(SquareTile);
+__constant__ int gemm_square_f32_launch[] = LAUNCH(SquareTile);
+__constant__ int gemm_low_bf16_launch[] = LAUNCH(LowTile);
+__constant__ int gemm_low_f32_launch[] = LAUNCH(LowTile);
 
-__global__ void __launch_bounds__(DeviceTile::kThreads, 1) gemm_bf16(const __grid_constant__ GemmParams p) {
-  gemm<DeviceTile, __nv_bfloat16>(p);
+__global__ void __launch_bounds__(WideTile::kThreads, 1) gemm_wide_bf16(const __grid_constant__ GemmParams p) {
+  gemm<WideTile, __nv_bfloat16>(p);
 }
 
-__global__ void __launch_bounds__(DeviceTile::kThreads, 1) gemm_f32(const __grid_constant__ GemmParams p) {
-  gemm<DeviceTile, float>(p);
+__global__ void __launch_bounds__(WideTile::kThreads, 1) gemm_wide_f32(const __grid_constant__ GemmParams p) {
+  gemm<WideTile, float>(p);
+}
+
+__global__ void __launch_bounds__(SquareTile::kThreads, 2) gemm_square_bf16(const __grid_constant__ GemmParams p) {
+  gemm<SquareTile, __nv_bfloat16>(p);
+}
+
+__global__ void __launch_bounds__(SquareTile::kThreads, 2) gemm_square_f32(const __grid_constant__ GemmParams p) {
+  gemm<SquareTile, float>(p);
+}
+
+__global__ void __launch_bounds__(LowTile::kThreads, 3) gemm_low_bf16(const __grid_constant__ GemmParams p) {
+  gemm<LowTile, __nv_bfloat16>(p);
+}
+
+__global__ void __launch_bounds__(LowTile::kThreads, 3) gemm_low_f32(const __grid_constant__ GemmParams p) {
+  gemm<LowTile, float>(p);
 }
 }

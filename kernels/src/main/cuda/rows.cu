@@ -5,6 +5,55 @@
 
 #include "common.cuh"
 
+/** Loads that a thread starts before it uses the first of them. */
+constexpr int AHEAD = 4;
+
+/** A vector of numbers in fp32. */
+struct alignas(16) Floats {
+  float x[VECTOR];
+
+  __device__ __forceinline__ void load(const bf16* from) {
+    Bf16x8 v;
+    v.bits = *(const uint4*)from;
+#pragma unroll
+    for (int j = 0; j < VECTOR; j++) x[j] = __bfloat162float(v.x[j]);
+  }
+
+  __device__ __forceinline__ void load(const float* from) {
+    *(float4*)x = *(const float4*)from;
+    *(float4*)(x + 4) = *(const float4*)(from + 4);
+  }
+
+  __device__ __forceinline__ void store(bf16* to) const {
+    Bf16x8 v;
+#pragma unroll
+    for (int j = 0; j < VECTOR; j++) v.x[j] = __float2bfloat16_rn(x[j]);
+    *(uint4*)to = v.bits;
+  }
+
+  __device__ __forceinline__ void store(float* to) const {
+    *(float4*)to = *(const float4*)x;
+    *(float4*)(to + 4) = *(const float4*)(x + 4);
+  }
+
+  __device__ __forceinline__ float squares() const {
+    float sum = 0;
+#pragma unroll
+    for (int j = 0; j < VECTOR; j++) sum += x[j] * x[j];
+    return sum;
+  }
+
+  __device__ __forceinline__ void scale(float factor) {
+#pragma unroll
+    for (int j = 0; j < VECTOR; j++) x[j] *= factor;
+  }
+
+  __device__ __forceinline__ void scale(const Floats& factors) {
+#pragma unroll
+    for (int j = 0; j < VECTOR; j++) x[j] *= factors.x[j];
+  }
+};
+
 // --- RoPE table -----------------------------------------------------------------------------------
 
 /** out[t] = cosines of all pairs, then sines, of the fp32 angles t * frequency. */
@@ -59,7 +108,20 @@ extern "C" __global__ void embed(const __grid_constant__ EmbedParams p) {
   const uint4* from = (const uint4*)(p.table + p.tokens[blockIdx.x] * p.ldTable);
   uint4* to = (uint4*)(p.out + blockIdx.x * p.ldOut);
   // Whole vectors: both rows are padded to their stride.
-  for (int i = threadIdx.x; i < (p.cols + VECTOR - 1) / VECTOR; i += blockDim.x) to[i] = from[i];
+  int vectors = (p.cols + VECTOR - 1) / VECTOR;
+  for (int first = threadIdx.x; first < vectors; first += AHEAD * blockDim.x) {
+    uint4 v[AHEAD];
+#pragma unroll
+    for (int n = 0; n < AHEAD; n++) {
+      int i = first + n * blockDim.x;
+      if (i < vectors) v[n] = from[i];
+    }
+#pragma unroll
+    for (int n = 0; n < AHEAD; n++) {
+      int i = first + n * blockDim.x;
+      if (i < vectors) to[i] = v[n];
+    }
+  }
 }
 
 // --- RMS norm -------------------------------------------------------------------------------------
@@ -91,32 +153,51 @@ extern "C" __global__ void __launch_bounds__(256)
   bf16* out = p.out + blockIdx.x * p.ldOut;
   int vectors = p.cols / VECTOR;
   int tail = vectors * VECTOR + threadIdx.x;
-  float squares = 0;
-  for (int i = threadIdx.x; i < vectors; i += blockDim.x) {
-    Bf16x8 v;
-    v.bits = ((const uint4*)x)[i];
+  int later = threadIdx.x + AHEAD * blockDim.x;
+  uint4 kept[AHEAD];
 #pragma unroll
-    for (int j = 0; j < VECTOR; j++) {
-      float f = __bfloat162float(v.x[j]);
-      squares += f * f;
-    }
+  for (int n = 0; n < AHEAD; n++) {
+    int i = threadIdx.x + n * blockDim.x;
+    kept[n] = i < vectors ? ((const uint4*)x)[i] : make_uint4(0, 0, 0, 0);
+  }
+  float squares = 0;
+#pragma unroll
+  for (int n = 0; n < AHEAD; n++) {
+    Floats v;
+    v.load((const bf16*)&kept[n]);
+    squares += v.squares();
+  }
+  for (int i = later; i < vectors; i += blockDim.x) {
+    Floats v;
+    v.load(x + i * VECTOR);
+    squares += v.squares();
   }
   if (tail < p.cols) {
     float f = __bfloat162float(x[tail]);
     squares += f * f;
   }
   float factor = 1.0f / sqrtf(blockSum(squares, scratch) / p.cols + p.eps);
-  // A thread reads again what it alone overwrites, so out may be x.
-  for (int i = threadIdx.x; i < vectors; i += blockDim.x) {
-    Bf16x8 v, w;
-    v.bits = ((const uint4*)x)[i];
-    w.bits = ((const uint4*)p.weight)[i];
+  auto write = [&](Floats v, int i) {
+    Floats weight;
+    weight.load(p.weight + i * VECTOR);
+    v.scale(factor);
+    v.scale(weight);
+    v.store(out + i * VECTOR);
+  };
 #pragma unroll
-    for (int j = 0; j < VECTOR; j++) {
-      v.x[j] =
-          __float2bfloat16_rn(__bfloat162float(v.x[j]) * factor * __bfloat162float(w.x[j]));
+  for (int n = 0; n < AHEAD; n++) {
+    int i = threadIdx.x + n * blockDim.x;
+    if (i < vectors) {
+      Floats v;
+      v.load((const bf16*)&kept[n]);
+      write(v, i);
     }
-    ((uint4*)out)[i] = v.bits;
+  }
+  // A thread reads again what it alone overwrites, so out may be x.
+  for (int i = later; i < vectors; i += blockDim.x) {
+    Floats v;
+    v.load(x + i * VECTOR);
+    write(v, i);
   }
   if (tail < p.cols) {
     out[tail] =
@@ -162,6 +243,8 @@ extern "C" __global__ void bias(const __grid_constant__ BiasParams p) {
 /**
  * Rows of [q | k | v] to heads; q and k heads are normalised when there are norm weights, then
  * rotated by the rows of the RoPE table from `position` on. heads is 0 when there are no queries.
+ * `lanes` threads, a power of two, share a head: 32, or as many as have 16 numbers each when
+ * headDim is a multiple of 16 and pairs of 8.
  */
 struct SplitParams {
   const bf16* qkv;
@@ -174,6 +257,7 @@ struct SplitParams {
   int64_t ldQkv, ldRope, ldQ, ldK, ldV;
   int rows, heads, kvHeads, headDim, pairs, position, interleaved;
   float eps;
+  int lanes;
 };
 
 extern "C" {
@@ -188,54 +272,155 @@ __constant__ int split_rotate_layout[] = {
     (int)offsetof(SplitParams, heads),    (int)offsetof(SplitParams, kvHeads),
     (int)offsetof(SplitParams, headDim),  (int)offsetof(SplitParams, pairs),
     (int)offsetof(SplitParams, position), (int)offsetof(SplitParams, interleaved),
-    (int)offsetof(SplitParams, eps)};
-__constant__ int split_rotate_launch[] = {256, 0, 8, 0};
+    (int)offsetof(SplitParams, eps),      (int)offsetof(SplitParams, lanes)};
+__constant__ int split_rotate_launch[] = {256, 0, 0, 0};
 }
 
-/** One warp for each (row, head): blocks of eight warps, grid (rows, heads / 8). */
-extern "C" __global__ void __launch_bounds__(256)
-    split_rotate(const __grid_constant__ SplitParams p) {
-  int64_t row = blockIdx.x;
-  int head = blockIdx.y * 8 + threadIdx.x / 32;
-  int lane = threadIdx.x % 32;
-  if (head >= p.heads + 2 * p.kvHeads) return;
+/** Where a head comes from and goes to. */
+struct Head {
+  const bf16* in;
+  bf16* out;
+  const bf16* norm;
+  bool rotated;
+
+  __device__ __forceinline__ Head(const SplitParams& p, int64_t row, int head) {
+    int d = p.headDim;
+    in = p.qkv + row * p.ldQkv + (int64_t)head * d;
+    bool query = head < p.heads;
+    rotated = head < p.heads + p.kvHeads;
+    norm = query ? p.qNorm : rotated ? p.kNorm : nullptr;
+    if (query) {
+      out = p.q + row * p.ldQ + (int64_t)head * d;
+    } else if (rotated) {
+      out = p.k + row * p.ldK + (int64_t)(head - p.heads) * d;
+    } else {
+      out = p.v + row * p.ldV + (int64_t)(head - p.heads - p.kvHeads) * d;
+    }
+  }
+};
+
+/** x and y turned by the angles of eight pairs: of x[i] and y[i], or of neighbours in x, then y. */
+__device__ __forceinline__ void rotate(
+    Floats& x, Floats& y, const Floats& cosine, const Floats& sine, bool interleaved) {
+  Floats a = x, b = y;
+  if (interleaved) {
+#pragma unroll
+    for (int i = 0; i < VECTOR / 2; i++) {
+      a.x[i] = x.x[2 * i], b.x[i] = x.x[2 * i + 1];
+      a.x[i + VECTOR / 2] = y.x[2 * i], b.x[i + VECTOR / 2] = y.x[2 * i + 1];
+    }
+  }
+  Floats u, w;
+#pragma unroll
+  for (int i = 0; i < VECTOR; i++) {
+    u.x[i] = a.x[i] * cosine.x[i] - b.x[i] * sine.x[i];
+    w.x[i] = b.x[i] * cosine.x[i] + a.x[i] * sine.x[i];
+  }
+  x = u, y = w;
+  if (interleaved) {
+#pragma unroll
+    for (int i = 0; i < VECTOR / 2; i++) {
+      x.x[2 * i] = u.x[i], x.x[2 * i + 1] = w.x[i];
+      y.x[2 * i] = u.x[i + VECTOR / 2], y.x[2 * i + 1] = w.x[i + VECTOR / 2];
+    }
+  }
+}
+
+/** A head by threads with two vectors of eight numbers each. */
+__device__ __forceinline__ void splitVectors(
+    const SplitParams& p, int64_t row, const Head& head, int lane) {
+  bool mine = lane < p.headDim / (2 * VECTOR);
+  bool turned = head.rotated && lane < p.pairs / VECTOR;
+  int a = 2 * lane * VECTOR;
+  int b = a + VECTOR;
+  if (turned && !p.interleaved) {
+    a = lane * VECTOR;
+    b = a + p.pairs;
+  }
+  Floats x = {}, y = {};
+  if (mine) {
+    x.load(head.in + a);
+    y.load(head.in + b);
+  }
+  if (p.qNorm || p.kNorm) {
+    float squares = x.squares() + y.squares();
+    for (int other = p.lanes / 2; other > 0; other >>= 1) {
+      squares += __shfl_xor_sync(0xffffffffu, squares, other);
+    }
+    if (head.norm && mine) {
+      float factor = 1.0f / sqrtf(squares / p.headDim + p.eps);
+      Floats weight;
+      weight.load(head.norm + a);
+      x.scale(factor);
+      x.scale(weight);
+      weight.load(head.norm + b);
+      y.scale(factor);
+      y.scale(weight);
+    }
+  }
+  if (turned) {
+    const float* angles = p.rope + (p.position + row) * p.ldRope + lane * VECTOR;
+    Floats cosine, sine;
+    cosine.load(angles);
+    sine.load(angles + p.pairs);
+    rotate(x, y, cosine, sine, p.interleaved);
+  }
+  if (mine) {
+    x.store(head.out + a);
+    y.store(head.out + b);
+  }
+}
+
+/** A head of any size by one warp. */
+__device__ __forceinline__ void splitNumbers(
+    const SplitParams& p, int64_t row, const Head& head, int lane) {
   int d = p.headDim;
-  const bf16* in = p.qkv + row * p.ldQkv + (int64_t)head * d;
-  if (head >= p.heads + p.kvHeads) {
-    bf16* out = p.v + row * p.ldV + (int64_t)(head - p.heads - p.kvHeads) * d;
-    for (int i = lane; i < d; i += 32) out[i] = in[i];
+  if (!head.rotated) {
+    for (int i = lane; i < d; i += 32) head.out[i] = head.in[i];
     return;
   }
-  bool query = head < p.heads;
-  bf16* out = query ? p.q + row * p.ldQ + (int64_t)head * d
-                    : p.k + row * p.ldK + (int64_t)(head - p.heads) * d;
-  const bf16* norm = query ? p.qNorm : p.kNorm;
   float factor = 1;
-  if (norm) {
+  if (head.norm) {
     float squares = 0;
     for (int i = lane; i < d; i += 32) {
-      float x = __bfloat162float(in[i]);
+      float x = __bfloat162float(head.in[i]);
       squares += x * x;
     }
     factor = 1.0f / sqrtf(warpSum(squares) / d + p.eps);
   }
+  auto element = [&](int i) {
+    float x = __bfloat162float(head.in[i]) * factor;
+    return head.norm ? x * __bfloat162float(head.norm[i]) : x;
+  };
   const float* cosines = p.rope + (p.position + row) * p.ldRope;
   const float* sines = cosines + p.pairs;
   for (int i = lane; i < p.pairs; i += 32) {
     int a = p.interleaved ? 2 * i : i;
     int b = p.interleaved ? 2 * i + 1 : i + p.pairs;
-    float x = __bfloat162float(in[a]) * factor;
-    float y = __bfloat162float(in[b]) * factor;
-    if (norm) {
-      x *= __bfloat162float(norm[a]);
-      y *= __bfloat162float(norm[b]);
-    }
-    out[a] = __float2bfloat16_rn(x * cosines[i] - y * sines[i]);
-    out[b] = __float2bfloat16_rn(y * cosines[i] + x * sines[i]);
+    float x = element(a);
+    float y = element(b);
+    head.out[a] = __float2bfloat16_rn(x * cosines[i] - y * sines[i]);
+    head.out[b] = __float2bfloat16_rn(y * cosines[i] + x * sines[i]);
   }
   for (int i = 2 * p.pairs + lane; i < d; i += 32) {
-    float x = __bfloat162float(in[i]) * factor;
-    out[i] = __float2bfloat16_rn(norm ? x * __bfloat162float(norm[i]) : x);
+    head.out[i] = __float2bfloat16_rn(element(i));
+  }
+}
+
+/** Threads in the order of rows, heads, and lanes of a head. */
+extern "C" __global__ void __launch_bounds__(256)
+    split_rotate(const __grid_constant__ SplitParams p) {
+  unsigned heads = p.heads + 2 * p.kvHeads;
+  unsigned item = blockIdx.x * (blockDim.x / p.lanes) + threadIdx.x / p.lanes;
+  int lane = threadIdx.x % p.lanes;
+  bool exists = item / heads < p.rows;
+  // Threads past the end take part in the sums of their warp, and in nothing else.
+  int64_t row = exists ? item / heads : p.rows - 1;
+  Head head(p, row, item % heads);
+  if (p.lanes == 32 && (p.headDim % (2 * VECTOR) != 0 || p.pairs % VECTOR != 0)) {
+    if (exists) splitNumbers(p, row, head, lane);
+  } else {
+    splitVectors(p, row, head, exists ? lane : p.headDim);
   }
 }
 
@@ -270,13 +455,26 @@ extern "C" __global__ void __launch_bounds__(256)
   bf16* out = p.out + blockIdx.x * p.ldOut;
   // The up part begins at a 16-byte boundary only when the columns fill whole vectors.
   int vectors = p.cols % VECTOR == 0 ? p.cols / VECTOR : 0;
-  for (int i = threadIdx.x; i < vectors; i += blockDim.x) {
-    Bf16x8 g, u;
-    g.bits = ((const uint4*)gate)[i];
-    u.bits = ((const uint4*)up)[i];
+  constexpr int PAIRS = AHEAD / 2;
+  for (int first = threadIdx.x; first < vectors; first += PAIRS * blockDim.x) {
+    Bf16x8 g[PAIRS], u[PAIRS];
 #pragma unroll
-    for (int j = 0; j < VECTOR; j++) g.x[j] = siluMul(g.x[j], u.x[j]);
-    ((uint4*)out)[i] = g.bits;
+    for (int n = 0; n < PAIRS; n++) {
+      int i = first + n * blockDim.x;
+      if (i < vectors) {
+        g[n].bits = ((const uint4*)gate)[i];
+        u[n].bits = ((const uint4*)up)[i];
+      }
+    }
+#pragma unroll
+    for (int n = 0; n < PAIRS; n++) {
+      int i = first + n * blockDim.x;
+      if (i < vectors) {
+#pragma unroll
+        for (int j = 0; j < VECTOR; j++) g[n].x[j] = siluMul(g[n].x[j], u[n].x[j]);
+        ((uint4*)out)[i] = g[n].bits;
+      }
+    }
   }
   for (int i = vectors * VECTOR + threadIdx.x; i < p.cols; i += blockDim.x) {
     out[i] = siluMul(gate[i], up[i]);
@@ -346,20 +544,55 @@ __constant__ int pack_layout[] = {
 __constant__ int pack_launch[] = {256, 0, 8, 0};
 }
 
+/** Marks the element that lies at `index` of the packed ones when its type cannot hold it. */
+__device__ __forceinline__ void mark(const PackParams& p, float x, int64_t index) {
+  if (!isfinite(x)) {
+    atomicMin(&p.bad[0], (unsigned long long)index);
+  } else if (p.target == 1 && fabsf(x) >= 65520.0f) {
+    atomicMin(&p.bad[1], (unsigned long long)index);
+  }
+}
+
+/** Eight elements of one row. */
+__device__ __forceinline__ void packVector(const PackParams& p, int64_t index) {
+  unsigned perRow = p.cols / VECTOR;
+  unsigned vector = (unsigned)(index / VECTOR);
+  int64_t at = vector / perRow * p.ldSource + (int64_t)(vector % perRow) * VECTOR;
+  Floats v;
+  if (p.sourceFloat) {
+    v.load((const float*)p.source + at);
+  } else {
+    v.load((const bf16*)p.source + at);
+  }
+#pragma unroll
+  for (int j = 0; j < VECTOR; j++) mark(p, v.x[j], index + j);
+  if (p.target == 0) {
+    v.store((bf16*)p.out + index);
+  } else if (p.target == 1) {
+    alignas(16) __half h[VECTOR];
+#pragma unroll
+    for (int j = 0; j < VECTOR; j++) h[j] = __float2half_rn(v.x[j]);
+    *(uint4*)((__half*)p.out + index) = *(const uint4*)h;
+  } else {
+    v.store((float*)p.out + index);
+  }
+}
+
 extern "C" __global__ void __launch_bounds__(256) pack(const __grid_constant__ PackParams p) {
   int64_t first = ((int64_t)blockIdx.x * blockDim.x + threadIdx.x) * VECTOR;
+  if (p.cols % VECTOR == 0) {
+    if (first < p.count) packVector(p, first);
+    return;
+  }
   int64_t end = first + VECTOR < p.count ? first + VECTOR : p.count;
   for (int64_t i = first; i < end; i++) {
     int64_t at = i / p.cols * p.ldSource + i % p.cols;
     float x = p.sourceFloat ? ((const float*)p.source)[at]
                             : __bfloat162float(((const bf16*)p.source)[at]);
-    if (!isfinite(x)) {
-      atomicMin(&p.bad[0], (unsigned long long)i);
-    }
+    mark(p, x, i);
     if (p.target == 0) {
       ((bf16*)p.out)[i] = __float2bfloat16_rn(x);
     } else if (p.target == 1) {
-      if (fabsf(x) >= 65520.0f) atomicMin(&p.bad[1], (unsigned long long)i);
       ((__half*)p.out)[i] = __float2half_rn(x);
     } else {
       ((float*)p.out)[i] = x;

@@ -86,7 +86,7 @@ public final class CudaBackend implements Backend {
       this.stream = own(new CudaStream());
       this.transfers = own(new Transfers(stream, workers));
       this.rows = new RowKernels(context, stream);
-      this.gemm = own(products.open(() -> new TiledGemm(context)));
+      this.gemm = own(products.open(() -> TiledGemm.open(context, memory, stream)));
       this.findings = own(new Findings(memory, stream));
       this.clock = own(new StreamClock(stream));
       this.attention = new CudaAttention(context, stream, findings);
@@ -268,7 +268,7 @@ public final class CudaBackend implements Backend {
       gemm.product(stream, source, weights, offsets, target, accumulate);
     } else if (accumulate) {
       // Two additions after the product would round twice.
-      new TiledGemm(context).product(stream, source, weights, offsets, target, true);
+      TiledGemm.undivided(context).product(stream, source, weights, offsets, target, true);
     } else {
       rows.bias(offsets, target);
       gemm.product(stream, source, weights, null, target, true);

@@ -4,6 +4,7 @@ import static io.sparsefill.kernels.cuda.CudaDriver.check;
 
 import jcuda.Pointer;
 import jcuda.driver.CUfunction;
+import jcuda.driver.CUresult;
 import jcuda.driver.JCudaDriver;
 
 /**
@@ -18,25 +19,39 @@ record Kernel(
     String name, CUfunction function, int threads, int sharedBytes, int first, int second) {
   /** Starts it over a grid of blocks; the call returns at once. */
   void launch(CudaStream stream, long gridX, long gridY, KernelParameters parameters) {
-    StructWriter struct = new StructWriter();
+    StructWriter struct = StructWriter.ofThread();
     parameters.write(struct);
     // y is limited to 65535 blocks; the launchers put what grows with the document into x.
     stream.launch(
         name,
-        () ->
-            check(
-                JCudaDriver.cuLaunchKernel(
-                    function,
-                    Math.toIntExact(gridX),
-                    Math.toIntExact(gridY),
-                    1,
-                    threads,
-                    1,
-                    1,
-                    sharedBytes,
-                    stream.handle(),
-                    Pointer.to(Pointer.to(struct.buffer())),
-                    null),
-                "start the kernel %s over %d x %d blocks".formatted(name, gridX, gridY)));
+        () -> {
+          int result =
+              JCudaDriver.cuLaunchKernel(
+                  function,
+                  Math.toIntExact(gridX),
+                  Math.toIntExact(gridY),
+                  1,
+                  threads,
+                  1,
+                  1,
+                  sharedBytes,
+                  stream.handle(),
+                  Pointer.to(struct.address()),
+                  null);
+          // The text is only made for an error: launches are many.
+          if (result != CUresult.CUDA_SUCCESS) {
+            check(result, "start the kernel %s over %d x %d blocks".formatted(name, gridX, gridY));
+          }
+        });
+  }
+
+  /** Blocks that a multiprocessor holds at once. */
+  int resident() {
+    int[] blocks = new int[1];
+    check(
+        JCudaDriver.cuOccupancyMaxActiveBlocksPerMultiprocessor(
+            blocks, function, threads, sharedBytes),
+        "ask how many blocks of the kernel %s fit a multiprocessor".formatted(name));
+    return blocks[0];
   }
 }

@@ -100,11 +100,14 @@ final class RowKernels {
       CudaTensor k,
       CudaTensor v) {
     int queries = q == null ? 0 : shape.heads();
-    int warps = splitAndRotate.first();
+    int pairs = Math.toIntExact(table.cols() / 2);
+    int lanes = lanes(shape.headDim(), pairs);
+    long perBlock = splitAndRotate.threads() / lanes;
+    long heads = qkv.rows() * (queries + 2L * shape.kvHeads());
     splitAndRotate.launch(
         stream,
-        qkv.rows(),
-        (queries + 2L * shape.kvHeads() + warps - 1) / warps,
+        (heads + perBlock - 1) / perBlock,
+        1,
         new RowParameters.Split(
             qkv.address(),
             table.address(),
@@ -122,10 +125,17 @@ final class RowKernels {
             queries,
             shape.kvHeads(),
             shape.headDim(),
-            Math.toIntExact(table.cols() / 2),
+            pairs,
             position,
             interleaved,
-            eps));
+            eps,
+            lanes));
+  }
+
+  /** Threads that share a head: a power of two, and two vectors of eight numbers for each. */
+  private static int lanes(int headDim, int pairs) {
+    boolean vectors = headDim % 16 == 0 && pairs % 8 == 0 && headDim <= 512;
+    return vectors ? Integer.highestOneBit(2 * (headDim / 16) - 1) : 32;
   }
 
   void siluMul(CudaTensor gateUp, CudaTensor out) {

@@ -62,14 +62,15 @@ final class RowParameters {
       int pairs,
       int position,
       boolean interleaved,
-      float eps)
+      float eps,
+      int lanes)
       implements KernelParameters {
     @Override
     public void write(StructWriter struct) {
       struct.int64(qkv).int64(rope).int64(qNorm).int64(kNorm).int64(q).int64(k).int64(v);
       struct.int64(ldQkv).int64(ldRope).int64(ldQ).int64(ldK).int64(ldV);
       struct.int32(rows).int32(heads).int32(kvHeads).int32(headDim).int32(pairs);
-      struct.int32(position).flag(interleaved).float32(eps);
+      struct.int32(position).flag(interleaved).float32(eps).int32(lanes);
     }
   }
 

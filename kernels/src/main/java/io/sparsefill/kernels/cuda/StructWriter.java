@@ -4,6 +4,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
+import jcuda.Pointer;
 
 /**
  * Writes a C struct field by field, each at its natural alignment. It remembers the offsets, which
@@ -13,10 +14,24 @@ final class StructWriter {
   /** Kernels take at most 4096 bytes of parameters. */
   private static final int LARGEST = 4096;
 
+  /** A launch copies its parameters before it returns, so that a thread needs one of them. */
+  private static final ThreadLocal<StructWriter> OF_THREAD =
+      ThreadLocal.withInitial(StructWriter::new);
+
   private final ByteBuffer bytes =
       ByteBuffer.allocateDirect(LARGEST).order(ByteOrder.LITTLE_ENDIAN);
+  private final Pointer address = Pointer.to(bytes);
   private final List<Integer> offsets = new ArrayList<>();
   private int alignment = 1;
+
+  /** The calling thread's writer, empty: what it held is overwritten. */
+  static StructWriter ofThread() {
+    StructWriter writer = OF_THREAD.get();
+    writer.bytes.clear();
+    writer.offsets.clear();
+    writer.alignment = 1;
+    return writer;
+  }
 
   private void align(int size) {
     bytes.position((bytes.position() + size - 1) / size * size);
@@ -68,7 +83,7 @@ final class StructWriter {
   }
 
   /** The struct in memory that native calls may read. */
-  ByteBuffer buffer() {
-    return bytes;
+  Pointer address() {
+    return address;
   }
 }

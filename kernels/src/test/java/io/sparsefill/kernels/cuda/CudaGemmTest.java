@@ -10,6 +10,7 @@ import java.util.Arrays;
 import java.util.Random;
 import jcuda.Pointer;
 import jcuda.driver.JCudaDriver;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -37,21 +38,60 @@ class CudaGemmTest {
     assumeTrue(
         choice == GemmChoice.OWN || CublasGemm.unavailable().isEmpty(),
         () -> "no cuBLAS: " + CublasGemm.unavailable().get());
+    inContext(
+        (context, stream, memory) -> {
+          try (CudaGemm gemm = choice.open(() -> TiledGemm.open(context, memory, stream))) {
+            for (int[] shape : SHAPES) {
+              checkKinds(gemm::product, gemm.addsBias(), gemm.name(), stream, memory, shape);
+            }
+          }
+        });
+  }
+
+  /** The same oracle for each tile of the own kernel, and for parts of k, full and nearly empty. */
+  @Test
+  void everyPlanGivesTheProduct() {
+    assumeTrue(
+        CudaDriver.unavailable().isEmpty(), () -> "no device: " + CudaDriver.unavailable().get());
+    inContext(
+        (context, stream, memory) -> {
+          try (TiledGemm gemm = TiledGemm.open(context, memory, stream)) {
+            for (int tile = 0; tile < gemm.tiles().size(); tile++) {
+              for (int parts : new int[] {1, 2, 3}) {
+                GemmPlan plan = new GemmPlan(tile, parts);
+                Product product =
+                    (s, a, w, b, out, add) -> gemm.product(s, a, w, b, out, add, plan);
+                for (int[] shape : new int[][] {{130, 262, 129}, {33, 65, 191}}) {
+                  checkKinds(product, true, plan.toString(), stream, memory, shape);
+                }
+              }
+            }
+          }
+        });
+  }
+
+  /** {@link CudaGemm#product}. */
+  private interface Product {
+    void enqueue(
+        CudaStream stream,
+        CudaTensor a,
+        CudaTensor w,
+        CudaTensor bias,
+        CudaTensor out,
+        boolean accumulate);
+  }
+
+  private interface Body {
+    void run(CudaContext context, CudaStream stream, DeviceMemory memory);
+  }
+
+  private static void inContext(Body body) {
     CudaContext context = CudaContext.acquire(0);
     try {
       context.enter();
       DeviceMemory memory = new DeviceMemory(context);
-      try (CudaStream stream = new CudaStream();
-          CudaGemm gemm = choice.open(() -> new TiledGemm(context))) {
-        for (int[] shape : SHAPES) {
-          for (ElementType type : ElementType.values()) {
-            for (boolean accumulate : new boolean[] {false, true}) {
-              for (boolean bias : new boolean[] {false, gemm.addsBias()}) {
-                check(gemm, stream, memory, shape, type, accumulate, bias);
-              }
-            }
-          }
-        }
+      try (CudaStream stream = new CudaStream()) {
+        body.run(context, stream, memory);
       }
       assertThat(memory.bytes()).isZero();
     } finally {
@@ -59,8 +99,25 @@ class CudaGemmTest {
     }
   }
 
+  private void checkKinds(
+      Product product,
+      boolean addsBias,
+      String name,
+      CudaStream stream,
+      DeviceMemory memory,
+      int[] shape) {
+    for (ElementType type : ElementType.values()) {
+      for (boolean accumulate : new boolean[] {false, true}) {
+        for (boolean bias : addsBias ? new boolean[] {false, true} : new boolean[] {false}) {
+          check(product, name, stream, memory, shape, type, accumulate, bias);
+        }
+      }
+    }
+  }
+
   private void check(
-      CudaGemm gemm,
+      Product product,
+      String name,
       CudaStream stream,
       DeviceMemory memory,
       int[] shape,
@@ -78,7 +135,7 @@ class CudaGemmTest {
         CudaTensor w = tensor(memory, n, k, ElementType.BF16, right);
         CudaTensor b = tensor(memory, 1, n, ElementType.BF16, offsets);
         CudaTensor out = tensor(memory, m, n, type, accumulate ? before : nan(m * n))) {
-      gemm.product(
+      product.enqueue(
           stream,
           a.rows(MARGIN, m),
           w.rows(MARGIN, n),
@@ -95,16 +152,16 @@ class CudaGemmTest {
           double sum = offset + was;
           double size = Math.abs(offset) + Math.abs(was);
           for (int d = 0; d < k; d++) {
-            double product = (double) left[r * k + d] * right[c * k + d];
-            sum += product;
-            size += Math.abs(product);
+            double term = (double) left[r * k + d] * right[c * k + d];
+            sum += term;
+            size += Math.abs(term);
           }
           // Half of the last of bf16's eight bits, next to fp32's sums.
           double rounding = type == ElementType.BF16 ? Math.ulp((float) sum) * (1 << 15) : 0;
           assertThat((double) result[(r + MARGIN) * stride + c])
               .as(
                   "%s: [%d, %d] of [%d, %d, %d], %s, accumulate %s, bias %s",
-                  gemm.name(), r, c, m, n, k, type, accumulate, bias)
+                  name, r, c, m, n, k, type, accumulate, bias)
               .isBetween(sum - rounding - 2e-6 * size, sum + rounding + 2e-6 * size);
         }
       }

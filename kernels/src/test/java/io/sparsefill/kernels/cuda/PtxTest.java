@@ -116,12 +116,14 @@ class PtxTest {
         "rows",
         "split_rotate_layout",
         new RowParameters.Split(
-            1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, true, 20));
+            1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, true, 20, 21));
     assertLayout("rows", "silu_mul_layout", new RowParameters.SiluMul(1, 2, 3, 4, 5, 6));
     assertLayout("rows", "nll_layout", new RowParameters.Nll(1, 2, 3, 4, 5, 6, true));
     assertLayout("rows", "pack_layout", new RowParameters.Pack(1, 2, 3, 4, 5, 6, true, 8));
     assertLayout(
-        "gemm", "gemm_layout", new TiledGemm.Parameters(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, true));
+        "gemm",
+        "gemm_layout",
+        new TiledGemm.Parameters(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, true, 12, 13, 14));
     assertLayout(
         "attention",
         "attention_layout",
