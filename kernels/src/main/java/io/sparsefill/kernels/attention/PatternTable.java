@@ -65,6 +65,11 @@ public final class PatternTable {
     }
   }
 
+  /** A table of given entries: one for each head of each layer. */
+  public static PatternTable of(List<List<Entry>> layers) {
+    return new PatternTable(layers.stream().map(List::copyOf).toList());
+  }
+
   /** The same entry on every head. */
   public static PatternTable uniform(Entry entry, int layers, int heads) {
     List<List<Entry>> table = new ArrayList<>();
