@@ -2,6 +2,7 @@ package io.sparsefill.kernels.bench;
 
 import static io.sparsefill.kernels.attention.TileIndex.TILE;
 
+import io.sparsefill.kernels.AttentionCost;
 import io.sparsefill.kernels.AttentionIndex;
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.Backend;
@@ -137,14 +138,15 @@ final class AttentionRuns implements AutoCloseable {
       sparse += planted < causal ? 1 : 0;
       tiles += Math.min(planted, causal);
     }
-    if (index.computedTiles() != tiles || index.sparseHeads() != sparse) {
+    AttentionCost cost = index.cost();
+    if (cost.computedTiles() != tiles || cost.sparseHeads() != sparse) {
       throw new IllegalStateException(
           "%,d tokens, %s: the index computes %,d tiles with %d sparse heads, but the planted lines give %,d with %d"
               .formatted(
                   shape.tokens(),
                   patterns.get(0),
-                  index.computedTiles(),
-                  index.sparseHeads(),
+                  cost.computedTiles(),
+                  cost.sparseHeads(),
                   tiles,
                   sparse));
     }
@@ -155,8 +157,8 @@ final class AttentionRuns implements AutoCloseable {
               TileIndex mine = mayBeSparse ? expected.get(heads.setOf(head)) : null;
               return mine == null || mine.computedTiles() >= causal ? null : mine;
             });
-    double density = (double) index.computedTiles() / index.causalTiles();
-    return new Checked(index.sparseHeads(), density, error);
+    double density = (double) cost.computedTiles() / cost.causalTiles();
+    return new Checked(cost.sparseHeads(), density, error);
   }
 
   /** The index of one head with given lines, by the builder that all backends are checked with. */
@@ -213,7 +215,7 @@ final class AttentionRuns implements AutoCloseable {
       addWorks(dense(), k, works);
       works.remove(3);
     }
-    return Turns.seconds(rounds, this::settle, works);
+    return Turns.seconds(rounds, backend::complete, works);
   }
 
   private void addWorks(List<HeadPattern> patterns, Tensor k, List<Turns.Work> works) {
@@ -254,11 +256,6 @@ final class AttentionRuns implements AutoCloseable {
 
   private void attend(Tensor k) {
     backend.attention(index, shape, q, k, v, out);
-  }
-
-  /** Waits until the device has done everything. */
-  private void settle() {
-    backend.read(out.rows(0, 1));
   }
 
   private void closeIndex() {
