@@ -37,6 +37,7 @@ public final class CudaBackend implements Backend {
   private final DeviceMemory memory;
   private final CudaStream stream;
   private final Transfers transfers;
+  private final MatrixUploads uploads;
   private final RowKernels rows;
   private final CudaGemm gemm;
   private final Findings findings;
@@ -84,7 +85,8 @@ public final class CudaBackend implements Backend {
       this.memory = new DeviceMemory(context);
       this.workers = own(new Workers(threads));
       this.stream = own(new CudaStream());
-      this.transfers = own(new Transfers(stream, workers));
+      this.transfers = own(new Transfers(stream));
+      this.uploads = own(new MatrixUploads(workers));
       this.rows = new RowKernels(context, stream);
       this.gemm = own(products.open(() -> TiledGemm.open(context, memory, stream)));
       this.findings = own(new Findings(memory, stream));
@@ -174,7 +176,8 @@ public final class CudaBackend implements Backend {
         CudaTensor.allocate(memory, matrix.rows(), matrix.cols(), ElementType.BF16, what);
     boolean complete = false;
     try {
-      transfers.upload(matrix, tensor);
+      uploads.send(matrix, tensor);
+      uploads.stream().synchronize("an upload of " + what);
       complete = true;
       return tensor;
     } finally {
@@ -202,7 +205,6 @@ public final class CudaBackend implements Backend {
         memory.allocate((long) frequencies.length * Float.BYTES, "RoPE frequencies")) {
       transfers.upload(frequencies, device);
       rows.rope(device.address(), rope.attentionScaling(), table);
-      stream.synchronize("the RoPE table");
       complete = true;
       return table;
     } finally {
@@ -228,7 +230,6 @@ public final class CudaBackend implements Backend {
     context.enter();
     try (DeviceMemory.Block ids = ints(tokens, from, count, "token ids")) {
       rows.embed(source, ids.address(), target.willBeWritten());
-      stream.synchronize("the embedding");
     }
   }
 

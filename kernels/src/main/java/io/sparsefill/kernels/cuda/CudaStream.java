@@ -59,14 +59,24 @@ final class CudaStream implements AutoCloseable {
     check(JCudaDriver.cuStreamDestroy(handle), "destroy a CUDA stream");
   }
 
-  /** A point in a stream that another one can wait for. */
+  /**
+   * A point in a stream that another one, or a thread, can wait for. Before it is recorded nothing
+   * waits.
+   */
   static final class Event implements AutoCloseable {
     private final CUevent handle = new CUevent();
 
     Event() {
+      // A thread that waits sleeps: CPU threads have other work than to look at a device.
       check(
-          JCudaDriver.cuEventCreate(handle, CUevent_flags.CU_EVENT_DISABLE_TIMING),
+          JCudaDriver.cuEventCreate(
+              handle, CUevent_flags.CU_EVENT_DISABLE_TIMING | CUevent_flags.CU_EVENT_BLOCKING_SYNC),
           "create a CUDA event");
+    }
+
+    /** Lets the calling thread wait until the device has come this far. */
+    void synchronize(String what) {
+      check(JCudaDriver.cuEventSynchronize(handle), "finish " + what);
     }
 
     @Override

@@ -1,87 +1,54 @@
 package io.sparsefill.kernels.cuda;
 
 import io.sparsefill.kernels.HalfFloats;
-import io.sparsefill.kernels.HostMatrix;
-import io.sparsefill.kernels.Workers;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
 import java.nio.ShortBuffer;
 
 /**
- * Copies between host arrays and device memory, through one page-locked buffer and in the order of
- * a stream. Each call waits until its copies are done, so the buffer is free for the next.
+ * Copies between host arrays and device memory in the order of the operators' stream. Uploads are
+ * copied to page-locked memory and return without waiting for the device; downloads wait. Used by
+ * one thread at a time.
  */
 final class Transfers implements AutoCloseable {
-  private static final int BUFFER_BYTES = 32 << 20;
+  private static final int UPLOAD_SLOTS = 8;
+  private static final int UPLOAD_BYTES = 1 << 20;
+  private static final int DOWNLOAD_BYTES = 16 << 20;
 
   private final CudaStream stream;
-  private final Workers workers;
-  private final PinnedBuffer buffer = new PinnedBuffer(BUFFER_BYTES);
+  private final PinnedRing uploads = new PinnedRing(UPLOAD_SLOTS, UPLOAD_BYTES);
+  private final PinnedBuffer buffer = new PinnedBuffer(DOWNLOAD_BYTES);
 
-  Transfers(CudaStream stream, Workers workers) {
+  Transfers(CudaStream stream) {
     this.stream = stream;
-    this.workers = workers;
   }
 
-  /** Copies a matrix into a bf16 tensor of the same shape, rounding to nearest even. */
-  void upload(HostMatrix matrix, CudaTensor target) {
-    int cols = matrix.cols();
-    int stride = Math.toIntExact(target.stride());
-    int step = Math.toIntExact(Math.max(1, buffer.size() / target.rowBytes()));
-    for (long from = 0; from < matrix.rows(); from += step) {
-      long first = from;
-      int count = (int) Math.min(step, matrix.rows() - from);
-      workers.ranges(
-          count,
-          (row, rows) -> {
-            int part = Math.max(1, (1 << 16) / cols);
-            float[] values = new float[Math.min(part, rows) * cols];
-            short[] rounded = new short[stride];
-            ByteBuffer bytes = buffer.bytes();
-            bytes.position((int) row * stride * Short.BYTES);
-            ShortBuffer shorts = bytes.slice().order(ByteOrder.LITTLE_ENDIAN).asShortBuffer();
-            for (int r = 0; r < rows; r += part) {
-              int now = Math.min(part, rows - r);
-              matrix.read(first + row + r, now, values, 0);
-              for (int i = 0; i < now; i++) {
-                for (int c = 0; c < cols; c++) {
-                  rounded[c] = HalfFloats.toBf16(values[i * cols + c]);
-                }
-                shorts.put(rounded);
-              }
-            }
-          });
-      buffer.copyTo(
-          target.memory(),
-          target.firstByte() + from * target.rowBytes(),
-          count * target.rowBytes(),
-          stream);
-      stream.synchronize("an upload");
-    }
-  }
-
-  /** Copies ints into device memory, {@code offset} bytes in. */
+  /**
+   * Enqueues a copy of ints into device memory, {@code offset} bytes in. The array may change as
+   * soon as this returns.
+   */
   void upload(IntBuffer values, DeviceMemory.Block target, long offset) {
     IntBuffer source = values.duplicate();
     long at = offset;
     while (source.hasRemaining()) {
-      int count = Math.min(source.remaining(), buffer.size() / Integer.BYTES);
-      IntBuffer part = source.slice(source.position(), count);
-      buffer.bytes().asIntBuffer().put(part);
-      buffer.copyTo(target, at, (long) count * Integer.BYTES, stream);
-      stream.synchronize("an upload");
+      int count = Math.min(source.remaining(), uploads.slotBytes() / Integer.BYTES);
+      PinnedRing.Slot slot = uploads.take();
+      slot.bytes().asIntBuffer().put(source.slice(source.position(), count));
+      slot.send(target, at, (long) count * Integer.BYTES, stream);
       source.position(source.position() + count);
       at += (long) count * Integer.BYTES;
     }
   }
 
-  /** Copies floats into device memory from its begin. */
+  /** Enqueues a copy of floats into device memory from its begin. */
   void upload(float[] values, DeviceMemory.Block target) {
-    buffer.bytes().asFloatBuffer().put(values);
-    buffer.copyTo(target, 0, (long) values.length * Float.BYTES, stream);
-    stream.synchronize("an upload");
+    int step = uploads.slotBytes() / Float.BYTES;
+    for (int from = 0; from < values.length; from += step) {
+      int count = Math.min(step, values.length - from);
+      PinnedRing.Slot slot = uploads.take();
+      slot.bytes().asFloatBuffer().put(values, from, count);
+      slot.send(target, (long) from * Float.BYTES, (long) count * Float.BYTES, stream);
+    }
   }
 
   /** Copies floats from device memory, {@code offset} bytes in. */
@@ -137,6 +104,7 @@ final class Transfers implements AutoCloseable {
 
   @Override
   public void close() {
+    uploads.close();
     buffer.close();
   }
 }

@@ -1,6 +1,7 @@
 package io.sparsefill.udf.model;
 
 import io.sparsefill.kernels.HostMatrix;
+import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Objects;
 
@@ -55,9 +56,28 @@ final class StoredMatrix implements HostMatrix {
 
   @Override
   public void read(long from, int count, float[] target, int offset) {
+    Objects.checkFromIndexSize((long) offset, (long) count * cols, (long) target.length);
+    forEachPart(from, count, (part, first, n, done) -> part.read(first, n, target, offset + done));
+  }
+
+  @Override
+  public void readBf16(long from, int count, ByteBuffer target, int offset) {
+    long bytes = (long) count * cols * Short.BYTES;
+    Objects.checkFromIndexSize((long) offset, bytes, (long) target.capacity());
+    forEachPart(
+        from,
+        count,
+        (part, first, n, done) -> part.readBf16(first, n, target, offset + done * Short.BYTES));
+  }
+
+  /** Elements [first, first + count) of a part, before which {@code done} of the rows' were. */
+  private interface Run {
+    void read(StoredTensor part, long first, int count, int done);
+  }
+
+  private void forEachPart(long from, int count, Run run) {
     Objects.checkFromIndexSize(from, (long) count, rows);
     long wanted = (long) count * cols;
-    Objects.checkFromIndexSize((long) offset, wanted, (long) target.length);
     long first = from * cols;
     int done = 0;
     for (StoredTensor part : parts) {
@@ -65,7 +85,7 @@ final class StoredMatrix implements HostMatrix {
         first -= part.elements();
       } else if (done < wanted) {
         int n = (int) Math.min(wanted - done, part.elements() - first);
-        part.read(first, n, target, offset + done);
+        run.read(part, first, n, done);
         done += n;
         first = 0;
       }

@@ -107,6 +107,44 @@ final class StoredTensor {
     }
   }
 
+  /**
+   * Reads elements {@code [from, from + count)} in row-major order as little-endian bf16 from byte
+   * {@code offset} of the target on; the caller has checked the range.
+   */
+  void readBf16(long from, int count, ByteBuffer target, int offset) {
+    if (dtype != StoredDtype.BF16) {
+      roundToBf16(from, count, target, offset);
+      return;
+    }
+    // As they are stored: nothing but a copy of memory.
+    long at = from;
+    int done = 0;
+    while (done < count) {
+      int index = (int) (at % windowElements);
+      int n = Math.min(count - done, windowElements - index);
+      target.put(
+          offset + done * Short.BYTES,
+          windows[(int) (at / windowElements)],
+          index * Short.BYTES,
+          n * Short.BYTES);
+      at += n;
+      done += n;
+    }
+  }
+
+  private void roundToBf16(long from, int count, ByteBuffer target, int offset) {
+    ByteBuffer bytes = target.duplicate().order(ByteOrder.LITTLE_ENDIAN);
+    float[] values = new float[Math.min(CHUNK, count)];
+    for (int done = 0; done < count; ) {
+      int n = Math.min(values.length, count - done);
+      read(from + done, n, values, 0);
+      for (int i = 0; i < n; i++) {
+        bytes.putShort(offset + (done + i) * Short.BYTES, HalfFloats.toBf16(values[i]));
+      }
+      done += n;
+    }
+  }
+
   /** The elements of an I32 tensor. */
   int[] ints() {
     int[] values = new int[Math.toIntExact(elements)];

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.sparsefill.kernels.HalfFloats;
 import io.sparsefill.kernels.HostMatrix;
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -96,6 +97,45 @@ class SafetensorsTest {
     }
   }
 
+  /** Oracle: the fp32 reading, rounded element by element. */
+  @ParameterizedTest
+  @ValueSource(ints = {8, 16, 64, 1 << 30})
+  void bf16IsWhatFp32RoundsTo(int windowBytes) throws IOException {
+    float[] values = ramp(7 * 13);
+    for (int i = 0; i < values.length; i++) {
+      values[i] = values[i] / 7 - 3; // more digits than bf16 has
+    }
+    ByteBuffer halves = ByteBuffer.allocate(2 * values.length).order(ByteOrder.LITTLE_ENDIAN);
+    for (float value : values) {
+      halves.putShort(HalfFloats.toFp16(value));
+    }
+    new SafetensorsWriter()
+        .bf16("odd", List.of(3L), new float[] {1, 2, 3})
+        .f32("f", List.of(7L, 13L), values)
+        .bf16("b", List.of(7L, 13L), values)
+        .raw("h", "F16", List.of(7L, 13L), halves.array())
+        .write(file());
+    Safetensors file = Safetensors.open(file(), windowBytes);
+    for (String name : List.of("f", "b", "h")) {
+      HostMatrix matrix = file.matrix(name);
+      for (int from = 0; from <= 7; from++) {
+        for (int count = 0; from + count <= 7; count++) {
+          float[] exact = new float[13 * count];
+          matrix.read(from, count, exact, 0);
+          // Whatever order the target has, elements are little-endian.
+          ByteBuffer target = ByteBuffer.allocateDirect(2 * exact.length + 7);
+          matrix.readBf16(from, count, target, 4);
+          target.order(ByteOrder.LITTLE_ENDIAN);
+          for (int i = 0; i < exact.length; i++) {
+            assertThat(target.getShort(4 + 2 * i)).isEqualTo(HalfFloats.toBf16(exact[i]));
+          }
+          assertThat(target.getInt(0)).isZero();
+          assertThat(target.get(target.capacity() - 1)).isZero();
+        }
+      }
+    }
+  }
+
   @Test
   void severalThreadsReadTheSameMatrix() throws IOException {
     float[] values = ramp(1000 * 64);
@@ -124,7 +164,10 @@ class SafetensorsTest {
             () -> matrix.read(2, 1, target, 0),
             () -> matrix.read(-1, 1, target, 0),
             () -> matrix.read(0, 2, target, 1),
-            () -> matrix.read(0, -1, target, 0))) {
+            () -> matrix.read(0, -1, target, 0),
+            () -> matrix.readBf16(2, 1, ByteBuffer.allocate(12), 0),
+            () -> matrix.readBf16(0, 2, ByteBuffer.allocate(12), 1),
+            () -> matrix.readBf16(0, -1, ByteBuffer.allocate(12), 0))) {
       assertThatThrownBy(bad::run).isInstanceOf(IndexOutOfBoundsException.class);
     }
   }
