@@ -10,15 +10,30 @@ import java.util.List;
  * {@link IllegalArgumentException}.
  *
  * <p>A backend serves one pre-fill at a time, but {@link #pack} may be called by a second thread,
- * which is how keys and values leave while the next layer computes. Tensors that hold weights may
- * be read by several backends of the same kind.
+ * which is how keys and values leave while the next layer computes, and {@link Refill#fill} by a
+ * third, which is how weights come. Tensors that hold weights may be read by several backends of
+ * the same kind.
  */
 public interface Backend extends AutoCloseable {
   /** Kind, library and size of the device, for logs and the documents table. */
   String device();
 
-  /** Tokens that the layer loop should pass through the linear operators at a time. */
-  int chunkTokens();
+  /** What tensors take here. */
+  DeviceSizes sizes();
+
+  /**
+   * Bytes that {@link #reserve} could set aside now; {@link Long#MAX_VALUE} where memory is not set
+   * aside, as on the CPU.
+   */
+  long reservable();
+
+  /**
+   * Sets memory aside in one piece, from which tensors are then allocated until the next call; it
+   * grows where an earlier one is too small.
+   *
+   * @throws OutOfMemoryError naming every item and what is free
+   */
+  void reserve(MemoryPlan plan);
 
   /**
    * Memory for {@code rows x cols} numbers, with undefined content.
@@ -36,6 +51,9 @@ public interface Backend extends AutoCloseable {
 
   /** A copy of a host matrix on the device. */
   Tensor upload(HostMatrix matrix, String what);
+
+  /** A way to overwrite tensors while operators compute from others. */
+  Refill refill();
 
   /** Cosines and sines of every position: [tokens, 2 * pairs], cosines first. */
   Tensor rope(RopeTable rope, int tokens);
@@ -109,13 +127,6 @@ public interface Backend extends AutoCloseable {
       Tensor k);
 
   /**
-   * Device memory that {@link #index} and {@link #attention} take at most at once, in bytes, beside
-   * their operands. The arguments are those of {@link #index}.
-   */
-  long indexBytes(
-      List<HeadPattern> patterns, AttentionShape shape, boolean dispatch, int firstTile);
-
-  /**
    * Attention over the index: out = softmax(scale * q k^T restricted to the index and causality) v,
    * for the query tiles of the index; other rows stay as they are.
    *
@@ -143,12 +154,17 @@ public interface Backend extends AutoCloseable {
   /** Reads a tensor to the host, row-major. */
   float[] read(Tensor tensor);
 
+  /** The most rows of that many columns that one call of {@link #pack} takes. */
+  int packedRows(long cols, KvDtype dtype);
+
   /**
-   * Rows as they are stored: little-endian elements of {@code dtype}, row-major.
+   * Begins to bring rows to the host as they are stored, as soon as they are computed; the
+   * operators called meanwhile do not wait for that. Each one that is open holds page-locked
+   * memory, so callers keep few open.
    *
-   * @throws ArithmeticException when a value is not finite or fp16 cannot hold it, naming it
+   * @param rows at most {@link #packedRows}
    */
-  byte[] pack(Tensor rows, KvDtype dtype);
+  PackedRows pack(Tensor rows, KvDtype dtype);
 
   /**
    * Waits for everything that was called, and throws what operators found wrong since the last

@@ -44,6 +44,20 @@ public abstract class TensorContract {
     return ArrayMatrix.random(rows, cols, 1, random);
   }
 
+  private byte[] pack(Tensor tensor, KvDtype dtype) {
+    return pack(backend, tensor, dtype);
+  }
+
+  /** All rows of a tensor, as they are stored. */
+  public static byte[] pack(Backend backend, Tensor tensor, KvDtype dtype) {
+    try (PackedRows rows = backend.pack(tensor, dtype)) {
+      int count = (int) tensor.rows();
+      byte[] bytes = new byte[Math.toIntExact(count * tensor.cols() * dtype.bytes())];
+      rows.copy(0, count, 0, bytes, 0);
+      return bytes;
+    }
+  }
+
   private Tensor upload(ArrayMatrix matrix) {
     return backend.upload(matrix, "a test");
   }
@@ -113,13 +127,13 @@ public abstract class TensorContract {
     // Oracle: the elements written out by hand; all of them are bf16 numbers.
     float[] values = {1f, -2f, 0.5f, 0x1.02p0f, 65280f, -0f};
     try (Tensor tensor = upload(new ArrayMatrix(3, values))) {
-      assertThat(backend.pack(tensor, KvDtype.BF16))
+      assertThat(pack(tensor, KvDtype.BF16))
           .isEqualTo(bytes(0x80, 0x3f, 0x00, 0xc0, 0x00, 0x3f, 0x81, 0x3f, 0x7f, 0x47, 0x00, 0x80));
-      assertThat(backend.pack(tensor, KvDtype.FP16))
+      assertThat(pack(tensor, KvDtype.FP16))
           .isEqualTo(bytes(0x00, 0x3c, 0x00, 0xc0, 0x00, 0x38, 0x08, 0x3c, 0xf8, 0x7b, 0x00, 0x80));
-      assertThat(backend.pack(tensor.rows(1, 1), KvDtype.BF16))
+      assertThat(pack(tensor.rows(1, 1), KvDtype.BF16))
           .isEqualTo(bytes(0x81, 0x3f, 0x7f, 0x47, 0x00, 0x80));
-      assertThat(backend.pack(tensor.rows(1, 1), KvDtype.FP32))
+      assertThat(pack(tensor.rows(1, 1), KvDtype.FP32))
           .isEqualTo(bytes(0, 0, 0x81, 0x3f, 0, 0, 0x7f, 0x47, 0, 0, 0, 0x80));
     }
   }
@@ -139,7 +153,7 @@ public abstract class TensorContract {
         ArrayMatrix matrix = matrix(rows, cols);
         try (Tensor tensor = upload(matrix)) {
           for (KvDtype dtype : KvDtype.values()) {
-            byte[] packed = backend.pack(tensor, dtype);
+            byte[] packed = pack(tensor, dtype);
             assertThat(packed).hasSize(dtype.bytes() * rows * cols);
             ByteBuffer elements = ByteBuffer.wrap(packed).order(ByteOrder.LITTLE_ENDIAN);
             for (float x : matrix.values()) {
@@ -160,7 +174,7 @@ public abstract class TensorContract {
     for (float bad : new float[] {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY}) {
       try (Tensor tensor = upload(new ArrayMatrix(2, new float[] {1, 2, bad, 4}))) {
         for (KvDtype dtype : KvDtype.values()) {
-          assertThatThrownBy(() -> backend.pack(tensor, dtype))
+          assertThatThrownBy(() -> pack(tensor, dtype))
               .isInstanceOf(ArithmeticException.class)
               .hasMessageContaining("row 1, column 0: it is " + bad);
         }
@@ -171,11 +185,73 @@ public abstract class TensorContract {
   @Test
   void fp16OverflowIsAnErrorThatNamesTheValue() {
     try (Tensor tensor = upload(new ArrayMatrix(2, new float[] {1, 2, 3, -69632}))) {
-      assertThatThrownBy(() -> backend.pack(tensor, KvDtype.FP16))
+      assertThatThrownBy(() -> pack(tensor, KvDtype.FP16))
           .isInstanceOf(ArithmeticException.class)
           .hasMessageContaining("-69632")
           .hasMessageContaining("bf16");
-      assertThat(backend.pack(tensor, KvDtype.BF16)).hasSize(8);
+      assertThat(pack(tensor, KvDtype.BF16)).hasSize(8);
+    }
+  }
+
+  /** Oracle: the same rows copied alone. */
+  @Test
+  void partsOfPackedRowsAreCopiedWhereTheyBelong() {
+    try (Tensor tensor = upload(matrix(100, 24))) {
+      byte[] whole = pack(tensor, KvDtype.BF16);
+      try (PackedRows rows = backend.pack(tensor, KvDtype.BF16)) {
+        for (int from = 0; from < 100; from += 30) {
+          int count = Math.min(30, 100 - from);
+          byte[] part = new byte[48 * count + 5];
+          rows.copy(from, count, 0, part, 3);
+          assertThat(Arrays.copyOfRange(part, 3, 3 + 48 * count))
+              .isEqualTo(Arrays.copyOfRange(whole, 48 * from, 48 * (from + count)));
+          assertThat(part[0] + part[1] + part[2] + part[part.length - 1]).isZero();
+        }
+      }
+    }
+  }
+
+  /** Rows before the bad one can be had; the message counts from where the caller says. */
+  @Test
+  void onlyTheRowsUpToABadOneAreStored() {
+    ArrayMatrix matrix = matrix(20, 16);
+    matrix.values()[7 * 16 + 5] = Float.NaN;
+    matrix.values()[9 * 16] = Float.NaN;
+    matrix.values()[13 * 16 + 2] = 70_000; // bf16 keeps it above what fp16 holds
+    byte[] target = new byte[20 * 16 * 2];
+    try (Tensor tensor = upload(matrix);
+        PackedRows rows = backend.pack(tensor, KvDtype.FP16);
+        PackedRows behind = backend.pack(tensor.rows(10, 10), KvDtype.FP16)) {
+      rows.copy(0, 7, 0, target, 0);
+      assertThatThrownBy(() -> rows.copy(4, 4, 0, target, 0))
+          .isInstanceOf(ArithmeticException.class)
+          .hasMessageContaining("row 3, column 5: it is NaN");
+      assertThatThrownBy(() -> rows.copy(4, 10, 1000, target, 0))
+          .isInstanceOf(ArithmeticException.class)
+          .hasMessageContaining("row 1003, column 5: it is NaN");
+      behind.copy(0, 3, 0, target, 0);
+      assertThatThrownBy(() -> behind.copy(3, 1, 0, target, 0))
+          .isInstanceOf(ArithmeticException.class)
+          .hasMessageContaining("as fp16, whose largest value is 65504");
+    }
+  }
+
+  @Test
+  void refilledTensorsHoldWhatWasFilledLast() {
+    try (Tensor tensor = backend.allocate(300, 40, "a refilled tensor");
+        Tensor norm = upload(ArrayMatrix.of(1, 40, 1));
+        Tensor out = backend.allocate(300, 40, "normed");
+        Refill refill = backend.refill()) {
+      for (int round = 0; round < 5; round++) {
+        ArrayMatrix matrix = matrix(300, 40);
+        refill.fill(matrix, tensor);
+        refill.use();
+        backend.rmsNorm(tensor, norm, 1e-6f, out);
+        assertThat(backend.read(tensor)).as("round %d", round).isEqualTo(matrix.values());
+        refill.done();
+      }
+      assertThatThrownBy(() -> refill.fill(matrix(300, 41), tensor))
+          .isInstanceOf(IllegalArgumentException.class);
     }
   }
 

@@ -1,6 +1,7 @@
 package io.sparsefill.udf;
 
 import io.sparsefill.kernels.Backend;
+import io.sparsefill.kernels.DeviceSizes;
 import io.sparsefill.kernels.cpu.CpuBackend;
 import io.sparsefill.kernels.cuda.CudaBackend;
 import io.sparsefill.udf.model.ModelConfig;
@@ -52,6 +53,17 @@ enum BackendKind {
     }
     LOG.info("--backend auto takes {}", reason.map(why -> "the CPU: " + why).orElse("the GPU"));
     return reason.isPresent() ? CPU : CUDA;
+  }
+
+  /**
+   * What tensors take on the device that a word of {@code --backend} names, without looking for
+   * one; {@code auto} counts as a GPU.
+   *
+   * @param threads CPU threads of a pre-fill
+   */
+  static DeviceSizes sizes(String word, int threads) {
+    check(word);
+    return word.equals("cpu") ? CpuBackend.sizes(threads) : CudaBackend.sizesOfDevices();
   }
 
   /**

@@ -1,9 +1,13 @@
 package io.sparsefill.udf;
 
 import io.sparsefill.kernels.Backend;
+import io.sparsefill.kernels.DeviceSizes;
+import io.sparsefill.kernels.MemoryPlan;
 import io.sparsefill.kernels.attention.AttentionPlan;
 import io.sparsefill.udf.model.ModelConfig;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -80,6 +84,25 @@ public final class Engine implements AutoCloseable {
    */
   public static void checkDevice(String backend, ModelConfig config) {
     BackendKind.choose(backend, config);
+  }
+
+  /**
+   * The device memory that an engine takes for a document of some length, item by item; needs no
+   * device. Weights come first: the engines of one JVM on one GPU share them.
+   *
+   * @throws IllegalArgumentException if the options, config.json or the pattern file are wrong,
+   *     saying how
+   */
+  public static MemoryPlan memoryPlan(EngineOptions options, int tokens) {
+    ModelConfig config = ModelConfig.read(Path.of(options.model()));
+    AttentionPlan plan =
+        AttentionPlan.parse(
+            options.attention(), options.patternsJson(), config.layers(), config.heads());
+    DeviceSizes sizes = BackendKind.sizes(options.backend(), options.threads());
+    DocumentMemory memory = new DocumentMemory(sizes, config, plan, options);
+    List<MemoryPlan.Item> items = new ArrayList<>(memory.weights().items());
+    items.addAll(memory.plan(tokens).items());
+    return new MemoryPlan(items);
   }
 
   /**

@@ -44,4 +44,19 @@ public record EngineOptions(
     }
     emit = Set.copyOf(emit);
   }
+
+  /**
+   * Whether each pre-fill reads the layers' weights as it goes.
+   *
+   * @throws IllegalArgumentException for an unknown word of {@code --weights}
+   */
+  boolean streams() {
+    return switch (weights) {
+      case "resident" -> false;
+      case "stream" -> true;
+      default ->
+          throw new IllegalArgumentException(
+              "Unknown weights mode '" + weights + "': accepted are resident and stream");
+    };
+  }
 }

@@ -3,79 +3,70 @@ package io.sparsefill.udf;
 import io.sparsefill.kernels.Backend;
 import io.sparsefill.kernels.KvDtype;
 import io.sparsefill.kernels.Tensor;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.TimeUnit;
 
 /**
- * Where the keys and values of a layer leave: two pairs of buffers, and one thread that cuts them
- * into blocks for the sink. While the layers go on, layer l fills the pair that layer l - 2 used,
- * and waits until the sink has taken all of that one: at most two layers are in flight, whatever
- * the sink does.
+ * Where the keys and values of a layer leave: two pairs of buffers, and one thread that hands their
+ * blocks to the sink in order, while others cut them ({@link LayerBlocks}). While the layers go on,
+ * layer l fills the pair that layer l - 2 used, and waits until the sink has taken all of that one:
+ * at most two layers are in flight, whatever the sink does.
  */
 final class KvExit implements AutoCloseable {
+  /** Threads that cut blocks; more than that the memory of a host does not feed. */
+  private static final int MOST_CUTTERS = 8;
+
   private final Backend backend;
   private final KvSink sink;
   private final KvDtype dtype;
   private final int blockTokens;
-  private final List<Tensor> owned = new ArrayList<>();
   private final Pair[] pairs;
-  private final ExecutorService thread;
+  private final SideThread thread = new SideThread("sparsefill-kv", 1, true);
+  private final SideThread cutters;
   private volatile Throwable failure;
   private volatile boolean closing;
 
   /** Keys and values of one layer, and the departure of the layer that they held last. */
-  private static final class Pair {
-    final Tensor k;
-    final Tensor v;
-    CompletableFuture<Void> departure = CompletableFuture.completedFuture(null);
+  static final class Pair {
+    private final Tensor k;
+    private final Tensor v;
+    private CompletableFuture<Void> departure = CompletableFuture.completedFuture(null);
 
-    Pair(Tensor k, Tensor v) {
+    private Pair(Tensor k, Tensor v) {
       this.k = k;
       this.v = v;
     }
   }
 
   /**
-   * Allocates the buffers.
+   * Makes the way out.
    *
-   * @param sink takes the blocks, or null when nothing leaves; one pair is enough then
+   * @param pairs what {@link #pairs} made
+   * @param sink takes the blocks, or null when nothing leaves
+   * @param threads CPU threads of the pre-fill
    */
-  KvExit(Backend backend, KvSink sink, KvDtype dtype, int blockTokens, int tokens, int width) {
+  KvExit(Backend backend, Pair[] pairs, KvSink sink, KvDtype dtype, int blockTokens, int threads) {
     this.backend = backend;
+    this.pairs = pairs;
     this.sink = sink;
     this.dtype = dtype;
     this.blockTokens = blockTokens;
-    this.pairs = new Pair[sink == null ? 1 : 2];
-    boolean complete = false;
-    try {
-      for (int i = 0; i < pairs.length; i++) {
-        Tensor k = allocate(tokens, width, "keys of a layer, ");
-        pairs[i] = new Pair(k, allocate(tokens, width, "values of a layer, "));
-      }
-      complete = true;
-    } finally {
-      if (!complete) {
-        owned.forEach(Tensor::close);
-      }
-    }
-    this.thread =
-        Executors.newSingleThreadExecutor(
-            task -> {
-              Thread leaving = new Thread(task, "sparsefill-kv");
-              leaving.setDaemon(true);
-              return leaving;
-            });
+    this.cutters = new SideThread("sparsefill-kv-cut", Math.min(threads, MOST_CUTTERS), false);
   }
 
-  private Tensor allocate(int tokens, int width, String what) {
-    Tensor tensor = backend.allocate(tokens, width, what + tokens + " tokens");
-    owned.add(tensor);
-    return tensor;
+  /**
+   * The buffers.
+   *
+   * @param leave whether keys and values leave; one pair is enough when they do not
+   */
+  static Pair[] pairs(Buffers buffers, int tokens, int width, boolean leave) {
+    Pair[] pairs = new Pair[leave ? 2 : 1];
+    for (int i = 0; i < pairs.length; i++) {
+      Tensor k = buffers.tensor(tokens, width, "keys of a layer, " + tokens + " tokens");
+      pairs[i] =
+          new Pair(k, buffers.tensor(tokens, width, "values of a layer, " + tokens + " tokens"));
+    }
+    return pairs;
   }
 
   /**
@@ -85,7 +76,7 @@ final class KvExit implements AutoCloseable {
    */
   void awaitFree(int layer) throws Exception {
     if (failure != null) {
-      rethrow(failure);
+      throw SideThread.thrown(failure);
     }
     await(pair(layer).departure);
   }
@@ -132,26 +123,17 @@ final class KvExit implements AutoCloseable {
   }
 
   private void blocks(int layer, Pair pair) throws Exception {
-    long tokens = pair.k.rows();
-    for (int block = 0; (long) block * blockTokens < tokens; block++) {
-      if (failure != null || closing) {
+    if (failure != null) {
+      return;
+    }
+    LayerBlocks blocks =
+        new LayerBlocks(backend, cutters, layer, pair.k, pair.v, dtype, blockTokens);
+    while (!closing) {
+      CompletableFuture<KvBlock> block = blocks.next();
+      if (block == null) {
         return;
       }
-      int start = block * blockTokens;
-      int count = (int) Math.min(blockTokens, tokens - start);
-      byte[] key = pack(layer, start, "keys", pair.k.rows(start, count));
-      byte[] value = pack(layer, start, "values", pair.v.rows(start, count));
-      sink.accept(
-          new KvBlock(layer, block, start, count, dtype, key, value, KvBlock.checksum(key, value)));
-    }
-  }
-
-  private byte[] pack(int layer, int start, String what, Tensor rows) {
-    try {
-      return backend.pack(rows, dtype);
-    } catch (ArithmeticException e) {
-      throw new ArithmeticException(
-          "Layer %d, %s from token %d on: %s".formatted(layer, what, start, e.getMessage()));
+      sink.accept(await(block));
     }
   }
 
@@ -162,19 +144,12 @@ final class KvExit implements AutoCloseable {
     }
   }
 
-  private static void await(CompletableFuture<Void> departure) throws Exception {
+  private static <T> T await(CompletableFuture<T> departure) throws Exception {
     try {
-      departure.get();
+      return departure.get();
     } catch (ExecutionException e) {
-      rethrow(e.getCause());
+      throw SideThread.thrown(e.getCause());
     }
-  }
-
-  private static void rethrow(Throwable failure) throws Exception {
-    if (failure instanceof Exception exception) {
-      throw exception;
-    }
-    throw (Error) failure;
   }
 
   /**
@@ -183,26 +158,14 @@ final class KvExit implements AutoCloseable {
    * document.
    */
   void interrupt() {
-    thread.shutdownNow();
+    thread.interrupt();
   }
 
-  /** Ends the thread, waiting for a block that is on its way, and frees the buffers. */
+  /** Ends the threads, waiting for a block that is on its way. */
   @Override
   public void close() {
     closing = true;
-    thread.shutdown();
-    boolean interrupted = false;
-    while (!thread.isTerminated()) {
-      try {
-        thread.awaitTermination(1, TimeUnit.HOURS);
-      } catch (InterruptedException e) {
-        interrupted = true;
-        interrupt();
-      }
-    }
-    if (interrupted) {
-      Thread.currentThread().interrupt();
-    }
-    owned.forEach(Tensor::close);
+    thread.close();
+    cutters.close();
   }
 }

@@ -20,14 +20,14 @@ import java.util.List;
 final class Layer {
   private final Backend backend;
   private final ModelConfig config;
-  private final ModelTensors.LayerTensors weights;
+  private final LayerTensors weights;
   private final AttentionShape shape;
   private final Workspace work;
 
   Layer(
       Backend backend,
       ModelConfig config,
-      ModelTensors.LayerTensors weights,
+      LayerTensors weights,
       AttentionShape shape,
       Workspace work) {
     this.backend = backend;
@@ -48,10 +48,10 @@ final class Layer {
   void project(int firstQuery, Tensor keys, Tensor values) throws InterruptedException {
     long queryRows = (long) shape.heads() * shape.headDim();
     Tensor keyValueWeights = weights.qkv.rows(queryRows, 2L * shape.kvHeads() * shape.headDim());
-    for (Chunk chunk : Chunk.of(0, firstQuery, backend.chunkTokens())) {
+    for (Chunk chunk : Chunk.of(0, firstQuery, backend.sizes().chunkTokens())) {
       projectChunk(chunk, keyValueWeights, weights.kvBias, work.keyValue, null, keys, values);
     }
-    for (Chunk chunk : Chunk.of(firstQuery, shape.tokens(), backend.chunkTokens())) {
+    for (Chunk chunk : Chunk.of(firstQuery, shape.tokens(), backend.sizes().chunkTokens())) {
       Tensor queries = chunk.of(work.queries);
       projectChunk(chunk, weights.qkv, weights.qkvBias, work.projected, queries, keys, values);
     }
@@ -100,7 +100,7 @@ final class Layer {
    * firstTile} on.
    */
   void feedForward(int firstTile) throws InterruptedException {
-    for (Chunk chunk : Chunk.of(firstTile * TILE, shape.tokens(), backend.chunkTokens())) {
+    for (Chunk chunk : Chunk.of(firstTile * TILE, shape.tokens(), backend.sizes().chunkTokens())) {
       Tensor hidden = chunk.of(work.hidden);
       Tensor normed = chunk.first(work.normed);
       Tensor gateUp = chunk.first(work.gateUp);

@@ -51,26 +51,29 @@ final class Prefill {
           "Cannot pre-fill: KV blocks are asked for, but there is no sink to take them");
     }
     ModelConfig config = model.config();
-    boolean withLogits = emit.contains(Emit.LOGITS) || everyState();
-    try (Workspace work =
-            new Workspace(backend, config, options.ropeFrequencies(), tokens.length, withLogits);
-        KvExit exit =
-            new KvExit(
-                backend,
-                emit.contains(Emit.KV) ? sink : null,
-                options.kvDtype(),
-                options.blockTokens(),
-                tokens.length,
-                config.kvHeads() * config.headDim())) {
-      try {
-        return compute(tokens, work, exit);
-      } catch (InterruptedException e) {
-        exit.interrupt();
-        finish(e);
-        throw e;
-      } catch (Exception | Error e) {
-        finish(e);
-        throw e;
+    DocumentMemory memory = new DocumentMemory(backend.sizes(), config, plan, options);
+    memory.reserve(backend, tokens.length);
+    try (Buffers.OnDevice buffers = new Buffers.OnDevice(backend)) {
+      Workspace work = memory.workspace(buffers, tokens.length);
+      KvExit.Pair[] pairs = memory.pairs(buffers, tokens.length);
+      try (LayerFeed weights = model.feed(backend, buffers);
+          KvExit exit =
+              new KvExit(
+                  backend,
+                  pairs,
+                  emit.contains(Emit.KV) ? sink : null,
+                  options.kvDtype(),
+                  options.blockTokens(),
+                  options.threads())) {
+        try {
+          return compute(tokens, work, weights, exit);
+        } catch (Exception | Error e) {
+          if (e instanceof InterruptedException) {
+            exit.interrupt();
+          }
+          finish(e);
+          throw e;
+        }
       }
     }
   }
@@ -89,7 +92,8 @@ final class Prefill {
     return options.emit().contains(Emit.NLL) || options.emit().contains(Emit.TOKEN_NLL);
   }
 
-  private PrefillResult compute(int[] tokens, Workspace work, KvExit exit) throws Exception {
+  private PrefillResult compute(
+      int[] tokens, Workspace work, LayerFeed weights, KvExit exit) throws Exception {
     long start = System.nanoTime();
     Set<Emit> emit = options.emit();
     int lastPositions = Math.min(options.lastPositions(), tokens.length);
@@ -103,11 +107,13 @@ final class Prefill {
       needed = 1;
     }
     Accounting accounting = new Accounting();
-    embed(tokens, work);
+    backend.embed(model.embedding(), tokens, 0, work.hidden);
     int lastLayer = model.config().layers() - 1;
     for (int l = 0; l <= lastLayer; l++) {
       int firstNeeded = l == lastLayer ? tokens.length - needed : 0;
-      layer(l, firstNeeded, tokens.length, work, exit, accounting);
+      AttentionShape shape = shape(model.config(), l, tokens.length);
+      layer(l, firstNeeded, shape, work, weights.layer(l), exit, accounting);
+      weights.done();
     }
     Scores scores = new Scores(backend, model, work);
     float[] nll = everyState() ? scores.nll(tokens) : null;
@@ -142,10 +148,15 @@ final class Prefill {
     }
   }
 
-  private void embed(int[] tokens, Workspace work) throws InterruptedException {
-    for (Chunk chunk : Chunk.of(0, tokens.length, backend.chunkTokens())) {
-      backend.embed(model.embedding(), tokens, chunk.from(), chunk.of(work.hidden));
-    }
+  /** The attention of a layer over a document. */
+  static AttentionShape shape(ModelConfig config, int l, int tokens) {
+    return new AttentionShape(
+        tokens,
+        config.heads(),
+        config.kvHeads(),
+        config.headDim(),
+        config.attentionScale(),
+        config.window(l));
   }
 
   /**
@@ -155,17 +166,15 @@ final class Prefill {
    *     V are
    */
   private void layer(
-      int l, int firstNeeded, int tokens, Workspace work, KvExit exit, Accounting accounting)
+      int l,
+      int firstNeeded,
+      AttentionShape shape,
+      Workspace work,
+      LayerTensors weights,
+      KvExit exit,
+      Accounting accounting)
       throws Exception {
-    ModelConfig config = model.config();
-    AttentionShape shape =
-        new AttentionShape(
-            tokens,
-            config.heads(),
-            config.kvHeads(),
-            config.headDim(),
-            config.attentionScale(),
-            config.window(l));
+    int tokens = shape.tokens();
     int firstTile = firstNeeded / TILE;
     boolean stopsAtKv = firstNeeded == tokens;
     // Estimates look at the last 64 queries, also when fewer rows are wanted.
@@ -173,15 +182,13 @@ final class Prefill {
     exit.awaitFree(l);
     Tensor keys = exit.keys(l);
     Tensor values = exit.values(l);
-    try (ModelTensors.LayerTensors weights = model.layer(l, backend)) {
-      Layer layer = new Layer(backend, config, weights, shape, work);
-      layer.project(firstQuery, keys, values);
-      exit.depart(l);
-      if (!stopsAtKv) {
-        accounting.add(
-            layer.attend(plan.layer(l), plan.dispatch(), firstTile, keys, values), shape.heads());
-        layer.feedForward(firstTile);
-      }
+    Layer layer = new Layer(backend, model.config(), weights, shape, work);
+    layer.project(firstQuery, keys, values);
+    exit.depart(l);
+    if (!stopsAtKv) {
+      accounting.add(
+          layer.attend(plan.layer(l), plan.dispatch(), firstTile, keys, values), shape.heads());
+      layer.feedForward(firstTile);
     }
   }
 

@@ -2,6 +2,7 @@ package io.sparsefill.udf;
 
 import io.sparsefill.kernels.Backend;
 import io.sparsefill.kernels.Tensor;
+import java.util.Arrays;
 
 /** Final norm and output head: from hidden states to log-likelihoods, logits and the last state. */
 final class Scores {
@@ -40,9 +41,10 @@ final class Scores {
     int tokens = (int) work.hidden.rows();
     float[][] result = new float[count][];
     for (Chunk block : Chunk.of(tokens - count, tokens, (int) work.logits.rows())) {
-      Tensor logits = logits(block);
+      float[] rows = backend.read(logits(block));
+      int vocab = rows.length / block.count();
       for (int r = 0; r < block.count(); r++) {
-        float[] row = backend.read(logits.rows(r, 1));
+        float[] row = Arrays.copyOfRange(rows, r * vocab, (r + 1) * vocab);
         checkFinite(row, "logits", block.from() + r);
         result[block.from() + r - (tokens - count)] = row;
       }

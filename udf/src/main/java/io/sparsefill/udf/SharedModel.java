@@ -57,20 +57,8 @@ final class SharedModel {
    * meanwhile wait.
    */
   static Lease acquire(EngineOptions options, BackendKind kind) {
-    boolean stream =
-        switch (options.weights()) {
-          case "resident" -> false;
-          case "stream" -> true;
-          default ->
-              throw new IllegalArgumentException(
-                  "Unknown weights mode '"
-                      + options.weights()
-                      + "': accepted are resident and stream");
-        };
-    boolean withHead =
-        options.emit().contains(Emit.LOGITS)
-            || options.emit().contains(Emit.NLL)
-            || options.emit().contains(Emit.TOKEN_NLL);
+    boolean stream = options.streams();
+    boolean withHead = DocumentMemory.withHead(options.emit());
     Key key = new Key(options.model(), kind, stream, withHead);
     synchronized (OPEN) {
       SharedModel model = OPEN.get(key);

@@ -1,23 +1,14 @@
 package io.sparsefill.udf;
 
-import io.sparsefill.kernels.Backend;
 import io.sparsefill.kernels.Tensor;
 import io.sparsefill.udf.model.ModelConfig;
 import io.sparsefill.udf.model.RopeFrequencies;
-import java.util.ArrayList;
-import java.util.List;
 
 /**
  * Device memory of one pre-fill besides weights and K/V: the hidden states and queries of all T
  * tokens, and one chunk of C tokens for the stages between.
  */
-final class Workspace implements AutoCloseable {
-  /**
-   * Bytes that a block of logits may take: rows are computed in blocks of this size, never [T, V]
-   * at once.
-   */
-  private static final long LOGITS_BYTES = 32L << 20;
-
+final class Workspace {
   final Tensor hidden; // [T, hidden]
   final Tensor queries; // [T, H * D], overwritten by the attention's output
   final Tensor rope; // [T, 2 * pairs]
@@ -26,53 +17,32 @@ final class Workspace implements AutoCloseable {
   final Tensor keyValue; // [C, 2G * D]
   final Tensor gateUp; // [C, 2 * ffn]
   final Tensor activated; // [C, ffn]
-  final Tensor logits; // [R, V] or null
-  private final List<Tensor> all = new ArrayList<>();
+  final Tensor logits; // [R, V] or null: rows are computed in blocks, never [T, V] at once
 
   Workspace(
-      Backend backend,
+      Buffers buffers,
       ModelConfig config,
       RopeFrequencies frequencies,
       int tokens,
       boolean withLogits) {
-    boolean complete = false;
-    try {
-      int chunk = Math.min(tokens, backend.chunkTokens());
-      int heads = config.heads() * config.headDim();
-      int keyValues = 2 * config.kvHeads() * config.headDim();
-      hidden = allocate(backend, tokens, config.hiddenSize(), "hidden states");
-      queries = allocate(backend, tokens, heads, "queries");
-      rope = backend.rope(config.rope().table(tokens, frequencies), tokens);
-      all.add(rope);
-      normed = allocate(backend, chunk, config.hiddenSize(), "normed states of a chunk");
-      projected = allocate(backend, chunk, heads + keyValues, "q, k, v of a chunk");
-      keyValue = allocate(backend, chunk, keyValues, "k, v of a chunk");
-      gateUp = allocate(backend, chunk, 2L * config.ffn(), "gate and up of a chunk");
-      activated = allocate(backend, chunk, config.ffn(), "MLP activations of a chunk");
-      long rows = Math.max(1, Math.min(LOGITS_BYTES / (4L * config.vocab()), chunk));
-      logits = withLogits ? floats(backend, rows, config.vocab(), "logits") : null;
-      complete = true;
-    } finally {
-      if (!complete) {
-        close();
-      }
-    }
+    int chunk = Math.min(tokens, buffers.sizes().chunkTokens());
+    int heads = config.heads() * config.headDim();
+    int keyValues = 2 * config.kvHeads() * config.headDim();
+    hidden = make(buffers, tokens, config.hiddenSize(), "hidden states");
+    queries = make(buffers, tokens, heads, "queries");
+    rope = buffers.rope(config.rope().table(tokens, frequencies), tokens);
+    normed = make(buffers, chunk, config.hiddenSize(), "normed states of a chunk");
+    projected = make(buffers, chunk, heads + keyValues, "q, k, v of a chunk");
+    keyValue = make(buffers, chunk, keyValues, "k, v of a chunk");
+    gateUp = make(buffers, chunk, 2L * config.ffn(), "gate and up of a chunk");
+    activated = make(buffers, chunk, config.ffn(), "MLP activations of a chunk");
+    long most = buffers.sizes().logitsBytes() / (4L * config.vocab());
+    long rows = Math.max(1, Math.min(most, chunk));
+    logits =
+        withLogits ? buffers.floats(rows, config.vocab(), "logits, " + rows + " tokens") : null;
   }
 
-  private Tensor allocate(Backend backend, long rows, long cols, String what) {
-    Tensor tensor = backend.allocate(rows, cols, what + ", " + rows + " tokens");
-    all.add(tensor);
-    return tensor;
-  }
-
-  private Tensor floats(Backend backend, long rows, long cols, String what) {
-    Tensor tensor = backend.allocateFloats(rows, cols, what + ", " + rows + " tokens");
-    all.add(tensor);
-    return tensor;
-  }
-
-  @Override
-  public void close() {
-    all.forEach(Tensor::close);
+  private static Tensor make(Buffers buffers, long rows, long cols, String what) {
+    return buffers.tensor(rows, cols, what + ", " + rows + " tokens");
   }
 }

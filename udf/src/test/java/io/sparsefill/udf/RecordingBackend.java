@@ -3,6 +3,9 @@ package io.sparsefill.udf;
 import io.sparsefill.kernels.AttentionCost;
 import io.sparsefill.kernels.AttentionIndex;
 import io.sparsefill.kernels.Backend;
+import io.sparsefill.kernels.HostMatrix;
+import io.sparsefill.kernels.PackedRows;
+import io.sparsefill.kernels.Refill;
 import io.sparsefill.kernels.Tensor;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
@@ -61,7 +64,7 @@ final class RecordingBackend {
     watcher = next;
   }
 
-  /** Tensors and indices that were made and not closed. */
+  /** Tensors, indices, packed rows and refills that were made and not closed. */
   synchronized int open() {
     return open.size();
   }
@@ -111,6 +114,12 @@ final class RecordingBackend {
     if (result instanceof Tensor tensor) {
       String what = arguments[arguments.length - 1].toString();
       return new Held(tensor, new Allocation(tensor.rows(), tensor.cols(), what));
+    }
+    if (result instanceof PackedRows rows) {
+      return new HeldRows(rows);
+    }
+    if (result instanceof Refill refill) {
+      return new HeldRefill(refill);
     }
     return result instanceof AttentionIndex index ? new HeldIndex(index) : result;
   }
@@ -175,6 +184,57 @@ final class RecordingBackend {
     public void close() {
       tensor.close();
       closed(this, allocation);
+    }
+  }
+
+  private final class HeldRows implements PackedRows {
+    private final PackedRows rows;
+
+    HeldRows(PackedRows rows) {
+      this.rows = rows;
+      opened(this, null);
+    }
+
+    @Override
+    public void copy(int from, int count, long named, byte[] target, int at) {
+      rows.copy(from, count, named, target, at);
+    }
+
+    @Override
+    public void close() {
+      rows.close();
+      closed(this, null);
+    }
+  }
+
+  private final class HeldRefill implements Refill {
+    private final Refill refill;
+
+    HeldRefill(Refill refill) {
+      this.refill = refill;
+      opened(this, null);
+    }
+
+    @Override
+    public void fill(HostMatrix matrix, Tensor target) {
+      watcher.before("fill", new Object[] {matrix, target});
+      refill.fill(matrix, ((Held) target).tensor);
+    }
+
+    @Override
+    public void use() {
+      refill.use();
+    }
+
+    @Override
+    public void done() {
+      refill.done();
+    }
+
+    @Override
+    public void close() {
+      refill.close();
+      closed(this, null);
     }
   }
 

@@ -3,9 +3,13 @@ package io.sparsefill.kernels.cpu;
 import io.sparsefill.kernels.AttentionIndex;
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.Backend;
+import io.sparsefill.kernels.DeviceSizes;
 import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.HostMatrix;
 import io.sparsefill.kernels.KvDtype;
+import io.sparsefill.kernels.MemoryPlan;
+import io.sparsefill.kernels.PackedRows;
+import io.sparsefill.kernels.Refill;
 import io.sparsefill.kernels.RopeTable;
 import io.sparsefill.kernels.Shapes;
 import io.sparsefill.kernels.Tensor;
@@ -28,6 +32,9 @@ public final class CpuBackend implements Backend {
    */
   private static final int ROWS_PER_THREAD = 256;
 
+  /** Bytes that rows take which are packed together: enough for many blocks. */
+  private static final long PACKED_BYTES = 8 << 20;
+
   private final Workers workers;
   private PackedKv packed;
 
@@ -49,9 +56,23 @@ public final class CpuBackend implements Backend {
   }
 
   @Override
-  public int chunkTokens() {
-    return ROWS_PER_THREAD * workers.threads();
+  public DeviceSizes sizes() {
+    return sizes(workers.threads());
   }
+
+  /** The sizes on a backend with that many threads. */
+  public static DeviceSizes sizes(int threads) {
+    return new CpuSizes(ROWS_PER_THREAD * threads);
+  }
+
+  @Override
+  public long reservable() {
+    return Long.MAX_VALUE;
+  }
+
+  /** The operating system gives memory as it is touched: there is nothing to set aside. */
+  @Override
+  public void reserve(MemoryPlan plan) {}
 
   @Override
   public Tensor allocate(long rows, long cols, String what) {
@@ -66,19 +87,9 @@ public final class CpuBackend implements Backend {
   @Override
   public Tensor upload(HostMatrix matrix, String what) {
     CpuTensor tensor = CpuTensor.allocate(matrix.rows(), matrix.cols(), what);
-    int step = Math.max(1, (1 << 20) / matrix.cols());
-    int blocks = Math.toIntExact((matrix.rows() + step - 1) / step);
     boolean complete = false;
     try {
-      workers.forEach(
-          blocks,
-          thread -> new float[step * matrix.cols()],
-          (block, rows) -> {
-            long from = (long) block * step;
-            int count = (int) Math.min(step, matrix.rows() - from);
-            matrix.read(from, count, rows, 0);
-            tensor.buffer(from, count).put(0, rows, 0, count * matrix.cols());
-          });
+      copy(matrix, tensor);
       complete = true;
       return tensor;
     } finally {
@@ -86,6 +97,40 @@ public final class CpuBackend implements Backend {
         tensor.close();
       }
     }
+  }
+
+  private void copy(HostMatrix matrix, CpuTensor tensor) {
+    int step = Math.max(1, (1 << 20) / matrix.cols());
+    int blocks = Math.toIntExact((matrix.rows() + step - 1) / step);
+    workers.forEach(
+        blocks,
+        thread -> new float[step * matrix.cols()],
+        (block, rows) -> {
+          long from = (long) block * step;
+          int count = (int) Math.min(step, matrix.rows() - from);
+          matrix.read(from, count, rows, 0);
+          tensor.buffer(from, count).put(0, rows, 0, count * matrix.cols());
+        });
+  }
+
+  /** Operators compute before they return, so that the callers' turns are all that is needed. */
+  @Override
+  public Refill refill() {
+    return new Refill() {
+      @Override
+      public void fill(HostMatrix matrix, Tensor target) {
+        copy(matrix, CpuTensor.of(target, matrix.rows(), matrix.cols(), "what is overwritten"));
+      }
+
+      @Override
+      public void use() {}
+
+      @Override
+      public void done() {}
+
+      @Override
+      public void close() {}
+    };
   }
 
   @Override
@@ -256,13 +301,6 @@ public final class CpuBackend implements Backend {
     return index;
   }
 
-  /** None: packed keys and lists are Java arrays. */
-  @Override
-  public long indexBytes(
-      List<HeadPattern> patterns, AttentionShape shape, boolean dispatch, int firstTile) {
-    return 0;
-  }
-
   /** An index made elsewhere, for tests that compute a given mask. */
   AttentionIndex index(TileIndex tiles, Tensor k) {
     PackedKv kv = new PackedKv(tiles.shape(), MATH.widthStep());
@@ -344,8 +382,23 @@ public final class CpuBackend implements Backend {
   }
 
   @Override
-  public byte[] pack(Tensor rows, KvDtype dtype) {
-    return CpuRows.pack(CpuTensor.of(rows), dtype);
+  public int packedRows(long cols, KvDtype dtype) {
+    return Math.toIntExact(Math.max(1, PACKED_BYTES / (cols * dtype.bytes())));
+  }
+
+  /** Rows are packed where and when they are copied: there is no way between. */
+  @Override
+  public PackedRows pack(Tensor tensor, KvDtype dtype) {
+    CpuTensor rows = CpuTensor.of(tensor);
+    return new PackedRows() {
+      @Override
+      public void copy(int from, int count, long named, byte[] target, int at) {
+        CpuRows.pack(CpuTensor.of(rows.rows(from, count)), dtype, named, target, at);
+      }
+
+      @Override
+      public void close() {}
+    };
   }
 
   /** Nothing to wait for: every operator returns when it is done, and throws what it finds. */

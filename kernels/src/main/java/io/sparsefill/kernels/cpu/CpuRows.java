@@ -3,6 +3,7 @@ package io.sparsefill.kernels.cpu;
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.HalfFloats;
 import io.sparsefill.kernels.KvDtype;
+import io.sparsefill.kernels.PackedRows;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
@@ -115,17 +116,16 @@ final class CpuRows {
     }
   }
 
-  /** Rows as little-endian elements of a type. */
-  static byte[] pack(CpuTensor rows, KvDtype dtype) {
+  /** Rows as little-endian elements of a type; see {@link PackedRows#copy}. */
+  static void pack(CpuTensor rows, KvDtype dtype, long named, byte[] target, int offset) {
     int cols = (int) rows.cols();
     int count = Math.toIntExact(rows.rows());
-    byte[] target = new byte[Math.toIntExact((long) count * cols * dtype.bytes())];
     float[] row = new float[cols];
     FloatBuffer buffer = rows.buffer(0, count);
     for (int r = 0; r < count; r++) {
       buffer.get(r * cols, row);
-      checkFinite(row, r);
-      int at = r * cols * dtype.bytes();
+      checkFinite(row, named + r);
+      int at = offset + r * cols * dtype.bytes();
       switch (dtype) {
         case BF16 -> {
           for (int c = 0; c < cols; c++) {
@@ -140,15 +140,12 @@ final class CpuRows {
         }
       }
     }
-    return target;
   }
 
-  private static void checkFinite(float[] row, int r) {
+  private static void checkFinite(float[] row, long r) {
     for (int c = 0; c < row.length; c++) {
       if (!Float.isFinite(row[c])) {
-        throw new ArithmeticException(
-            "Cannot store row %d, column %d: it is %s; check the model's weights"
-                .formatted(r, c, row[c]));
+        throw PackedRows.notFinite(r, c, row[c]);
       }
     }
   }
@@ -156,9 +153,7 @@ final class CpuRows {
   private static void packFp16(float[] row, byte[] target, int at) {
     for (int c = 0; c < row.length; c++) {
       if (HalfFloats.overflowsFp16(row[c])) {
-        throw new ArithmeticException(
-            "Cannot store %g as fp16, whose largest value is 65504: use --kv-dtype bf16"
-                .formatted(row[c]));
+        throw PackedRows.beyondFp16(row[c]);
       }
       LITTLE_ENDIAN_SHORT.set(target, at + 2 * c, HalfFloats.toFp16(row[c]));
     }

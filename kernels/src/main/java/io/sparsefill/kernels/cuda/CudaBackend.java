@@ -5,9 +5,13 @@ import static io.sparsefill.kernels.cuda.CudaDriver.check;
 import io.sparsefill.kernels.AttentionIndex;
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.Backend;
+import io.sparsefill.kernels.DeviceSizes;
 import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.HostMatrix;
 import io.sparsefill.kernels.KvDtype;
+import io.sparsefill.kernels.MemoryPlan;
+import io.sparsefill.kernels.PackedRows;
+import io.sparsefill.kernels.Refill;
 import io.sparsefill.kernels.RopeTable;
 import io.sparsefill.kernels.Shapes;
 import io.sparsefill.kernels.Tensor;
@@ -28,9 +32,6 @@ import jcuda.driver.JCudaDriver;
  * it waits for, and what operators find wrong comes up in {@link #complete}.
  */
 public final class CudaBackend implements Backend {
-  /** Tokens of a chunk: enough for full matrix products, small beside a long document. */
-  private static final int CHUNK_TOKENS = 8192;
-
   private final CudaContext context;
   private final Workers workers;
   private final Deque<AutoCloseable> owned = new ArrayDeque<>();
@@ -44,6 +45,7 @@ public final class CudaBackend implements Backend {
   private final StreamClock clock;
   private final CudaAttention attention;
   private final Departure departure;
+  private DeviceMemory.Block nllScratch;
   private boolean closed;
 
   /** Why no CUDA device can be used, for logs; empty when one can. */
@@ -82,7 +84,7 @@ public final class CudaBackend implements Backend {
     boolean complete = false;
     try {
       context.enter();
-      this.memory = new DeviceMemory(context);
+      this.memory = own(new DeviceMemory(context));
       this.workers = own(new Workers(threads));
       this.stream = own(new CudaStream());
       this.transfers = own(new Transfers(stream));
@@ -155,9 +157,37 @@ public final class CudaBackend implements Backend {
     }
   }
 
+  /** The most bytes that tensors took of what {@link #reserve} set aside. */
+  public long peakReservedBytes() {
+    return memory.peakReservedBytes();
+  }
+
+  /** Bytes of tensors that did not fit into what {@link #reserve} set aside. */
+  public long beyondReserved() {
+    return memory.beyondReserved();
+  }
+
   @Override
-  public int chunkTokens() {
-    return CHUNK_TOKENS;
+  public DeviceSizes sizes() {
+    return sizesOfDevices();
+  }
+
+  /** The sizes on every device. */
+  public static DeviceSizes sizesOfDevices() {
+    return new CudaSizes();
+  }
+
+  @Override
+  public long reservable() {
+    return memory.reservable();
+  }
+
+  @Override
+  public void reserve(MemoryPlan plan) {
+    context.enter();
+    // What lay in the memory before may still be used.
+    stream.synchronize("the pre-fill before");
+    memory.reserve(plan);
   }
 
   @Override
@@ -172,8 +202,7 @@ public final class CudaBackend implements Backend {
 
   @Override
   public Tensor upload(HostMatrix matrix, String what) {
-    CudaTensor tensor =
-        CudaTensor.allocate(memory, matrix.rows(), matrix.cols(), ElementType.BF16, what);
+    CudaTensor tensor = CudaTensor.allocateOwn(memory, matrix.rows(), matrix.cols(), what);
     boolean complete = false;
     try {
       uploads.send(matrix, tensor);
@@ -185,6 +214,12 @@ public final class CudaBackend implements Backend {
         tensor.close();
       }
     }
+  }
+
+  @Override
+  public Refill refill() {
+    context.enter();
+    return new CudaRefill(context, stream, uploads);
   }
 
   @Override
@@ -334,19 +369,6 @@ public final class CudaBackend implements Backend {
         new CudaIndexing(workers, shape, estimate).build(patterns, dispatch, firstTile), stretch);
   }
 
-  @Override
-  public long indexBytes(
-      List<HeadPattern> patterns, AttentionShape shape, boolean dispatch, int firstTile) {
-    int tiles = TileIndex.tiles(shape.tokens());
-    long bytes = 0;
-    for (HeadPattern pattern : patterns) {
-      ListCapacity capacity = ListCapacity.of(pattern, shape);
-      bytes += 16L * (tiles - firstTile) + 8 * capacity.runs(firstTile, tiles);
-      bytes += Integer.BYTES * capacity.columns(firstTile, tiles);
-    }
-    return bytes + 2L * Float.BYTES * shape.heads() * shape.tokens();
-  }
-
   /** What the patterns choose from, for one layer. */
   CudaEstimate estimate(AttentionShape shape, Tensor q, Tensor k) {
     context.enter();
@@ -415,12 +437,22 @@ public final class CudaBackend implements Backend {
       }
     }
     context.enter();
-    try (DeviceMemory.Block ids = ints(targets, from, count, "targets");
-        DeviceMemory.Block values =
-            memory.allocate((long) count * Float.BYTES, "log-likelihoods")) {
-      rows.nll(source, ids.address(), values.address());
-      transfers.download(values, 0, result, offset, count);
+    DeviceMemory.Block scratch = nllScratch((long) count * (Integer.BYTES + Float.BYTES));
+    long ids = (long) count * Float.BYTES;
+    transfers.upload(IntBuffer.wrap(targets, from, count), scratch, ids);
+    rows.nll(source, scratch.address() + ids, scratch.address());
+    transfers.download(scratch, 0, result, offset, count);
+  }
+
+  /** Room for targets and log-likelihoods, kept for the next block of logits. */
+  private DeviceMemory.Block nllScratch(long bytes) {
+    if (nllScratch == null || nllScratch.size() < bytes) {
+      if (nllScratch != null) {
+        nllScratch.close();
+      }
+      nllScratch = memory.allocateOwn(bytes, "log-likelihoods");
     }
+    return nllScratch;
   }
 
   @Override
@@ -431,7 +463,12 @@ public final class CudaBackend implements Backend {
   }
 
   @Override
-  public byte[] pack(Tensor tensor, KvDtype dtype) {
+  public int packedRows(long cols, KvDtype dtype) {
+    return Departure.rows(cols, dtype);
+  }
+
+  @Override
+  public PackedRows pack(Tensor tensor, KvDtype dtype) {
     return departure.pack(CudaTensor.of(tensor), dtype);
   }
 
@@ -452,6 +489,9 @@ public final class CudaBackend implements Backend {
     closed = true;
     context.enter();
     check(JCudaDriver.cuStreamSynchronize(stream.handle()), "finish the pre-fill");
+    if (nllScratch != null) {
+      nllScratch.close();
+    }
     closeAll();
   }
 

@@ -16,9 +16,24 @@ final class CudaStream implements AutoCloseable {
   private KernelTimes times;
 
   CudaStream() {
+    this(0);
+  }
+
+  private CudaStream(int priority) {
     check(
-        JCudaDriver.cuStreamCreate(handle, CUstream_flags.CU_STREAM_NON_BLOCKING),
+        JCudaDriver.cuStreamCreateWithPriority(
+            handle, CUstream_flags.CU_STREAM_NON_BLOCKING, priority),
         "create a CUDA stream");
+  }
+
+  /** A stream whose kernels start before those of other streams that wait for the device. */
+  static CudaStream urgent() {
+    int[] least = new int[1];
+    int[] greatest = new int[1];
+    check(
+        JCudaDriver.cuCtxGetStreamPriorityRange(least, greatest),
+        "read the priorities of CUDA streams");
+    return new CudaStream(greatest[0]);
   }
 
   CUstream handle() {

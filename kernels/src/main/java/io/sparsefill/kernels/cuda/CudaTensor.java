@@ -66,9 +66,15 @@ final class CudaTensor implements Tensor {
 
   static CudaTensor allocate(
       DeviceMemory memory, long rows, long cols, ElementType type, String what) {
-    long bytes =
-        Math.multiplyExact(Math.multiplyExact(rows, type.stride(cols)), (long) type.bytes());
-    return new CudaTensor(new Owner(memory.allocate(bytes, what)), false, 0, rows, cols, type);
+    return new CudaTensor(
+        new Owner(memory.allocate(type.bytes(rows, cols), what)), false, 0, rows, cols, type);
+  }
+
+  /** A tensor of bf16 in memory of its own, which stays from one document to the next. */
+  static CudaTensor allocateOwn(DeviceMemory memory, long rows, long cols, String what) {
+    ElementType type = ElementType.BF16;
+    return new CudaTensor(
+        new Owner(memory.allocateOwn(type.bytes(rows, cols), what)), false, 0, rows, cols, type);
   }
 
   static CudaTensor of(Tensor tensor) {

@@ -4,116 +4,207 @@ import static io.sparsefill.kernels.cuda.CudaDriver.check;
 
 import io.sparsefill.kernels.HalfFloats;
 import io.sparsefill.kernels.KvDtype;
+import io.sparsefill.kernels.PackedRows;
 import java.nio.ByteBuffer;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
 import jcuda.driver.JCudaDriver;
 
 /**
- * How keys and values leave the device: packed on a stream of their own, which waits only until
- * they are written, so that the layer's attention runs meanwhile. Used by one thread at a time,
- * which may be another one than the pre-fill's.
+ * How keys and values leave the device: packed and copied to page-locked memory on a stream of
+ * their own, which waits only until they are written, so that the layer's attention runs meanwhile.
+ * That stream goes first where both want the device: its kernels are short, and the copies behind
+ * them need none of it.
  */
 final class Departure implements AutoCloseable {
-  private static final int BUFFER_BYTES = 8 << 20;
+  private static final int SLOT_BYTES = 8 << 20;
 
   /** Two words behind the packed elements: the first element that is not finite, or too large. */
   private static final int BAD_BYTES = 2 * Long.BYTES;
 
   private final CudaContext context;
+  private final DeviceMemory memory;
   private final CudaStream computing;
-  private final CudaStream leaving = new CudaStream();
+  private final CudaStream leaving = CudaStream.urgent();
   private final CudaStream.Event reached = new CudaStream.Event();
   private final Kernel kernel;
-  private final PinnedBuffer buffer = new PinnedBuffer(BUFFER_BYTES + BAD_BYTES);
-  private final DeviceMemory.Block packed;
+  private final List<Slot> slots = new ArrayList<>();
+  private final Deque<Slot> free = new ArrayDeque<>();
 
   Departure(CudaContext context, DeviceMemory memory, CudaStream computing) {
     this.context = context;
+    this.memory = memory;
     this.computing = computing;
     this.kernel = context.module("rows").kernel("pack");
-    this.packed = memory.allocate(BUFFER_BYTES + BAD_BYTES, "packing keys and values");
   }
 
-  /** Rows in storage order; see {@link io.sparsefill.kernels.Backend#pack}. */
-  synchronized byte[] pack(CudaTensor rows, KvDtype dtype) {
+  /** Packed rows on the device and on the host, kept for the next ones. */
+  private static final class Slot {
+    private final DeviceMemory.Block device;
+    private final PinnedBuffer host;
+    private final CudaStream.Event arrived;
+
+    Slot(DeviceMemory memory) {
+      device = memory.allocateOwn(SLOT_BYTES + BAD_BYTES, "packing keys and values");
+      boolean complete = false;
+      try {
+        host = new PinnedBuffer(SLOT_BYTES + BAD_BYTES);
+        arrived = new CudaStream.Event();
+        complete = true;
+      } finally {
+        if (!complete) {
+          device.close();
+        }
+      }
+    }
+
+    private void close() {
+      arrived.close();
+      host.close();
+      device.close();
+    }
+  }
+
+  /** See {@link io.sparsefill.kernels.Backend#packedRows}. */
+  static int rows(long cols, KvDtype dtype) {
+    long rowBytes = cols * dtype.bytes();
+    if (rowBytes > SLOT_BYTES) {
+      throw new IllegalArgumentException(
+          "Cannot pack rows of %,d bytes: a buffer holds %,d".formatted(rowBytes, SLOT_BYTES));
+    }
+    return Math.toIntExact(SLOT_BYTES / rowBytes);
+  }
+
+  /** See {@link io.sparsefill.kernels.Backend#pack}. */
+  synchronized PackedRows pack(CudaTensor rows, KvDtype dtype) {
+    int most = rows(rows.cols(), dtype);
+    if (rows.rows() > most) {
+      throw new IllegalArgumentException(
+          "Cannot pack %d rows at a time, only %d".formatted(rows.rows(), most));
+    }
     context.enter();
     if (!rows.awaitedBy(leaving)) {
       computing.record(reached);
       leaving.await(reached);
     }
-    int cols = Math.toIntExact(rows.cols());
-    long rowBytes = (long) cols * dtype.bytes();
-    if (rowBytes > BUFFER_BYTES) {
-      throw new IllegalArgumentException(
-          "Cannot pack rows of %,d bytes: the buffer holds %,d".formatted(rowBytes, BUFFER_BYTES));
+    Slot slot = take();
+    boolean complete = false;
+    try {
+      start(rows, dtype, slot);
+      complete = true;
+      return new Arriving(rows, dtype, slot);
+    } finally {
+      if (!complete) {
+        free.push(slot);
+      }
     }
-    byte[] target = new byte[Math.toIntExact(rows.rows() * rowBytes)];
-    long step = BUFFER_BYTES / rowBytes;
-    for (long from = 0; from < rows.rows(); from += step) {
-      long count = Math.min(step, rows.rows() - from);
-      part(rows.rows(from, count), from, dtype, target, Math.toIntExact(from * rowBytes));
-    }
-    return target;
   }
 
-  private void part(CudaTensor rows, long firstRow, KvDtype dtype, byte[] target, int at) {
+  private Slot take() {
+    if (free.isEmpty()) {
+      Slot slot = new Slot(memory);
+      slots.add(slot);
+      return slot;
+    }
+    return free.pop();
+  }
+
+  private void start(CudaTensor rows, KvDtype dtype, Slot slot) {
     long elements = rows.rows() * rows.cols();
-    int bytes = Math.toIntExact(elements * dtype.bytes());
     check(
         JCudaDriver.cuMemsetD8Async(
-            packed.at(BUFFER_BYTES), (byte) 0xff, BAD_BYTES, leaving.handle()),
+            slot.device.at(SLOT_BYTES), (byte) 0xff, BAD_BYTES, leaving.handle()),
         "clear the marks of bad elements");
     long perBlock = (long) kernel.threads() * kernel.first();
-    kernel.launch(
-        leaving,
-        (elements + perBlock - 1) / perBlock,
-        1,
-        new RowParameters.Pack(
-            rows.address(),
-            packed.address(),
-            packed.address() + BUFFER_BYTES,
-            rows.stride(),
-            elements,
-            Math.toIntExact(rows.cols()),
-            rows.type() == ElementType.FP32,
-            dtype.ordinal()));
-    buffer.copyFrom(packed, 0, bytes, 0, leaving);
-    buffer.copyFrom(packed, BUFFER_BYTES, BAD_BYTES, BUFFER_BYTES, leaving);
-    leaving.synchronize("packing keys and values");
-    ByteBuffer host = buffer.bytes();
-    checkElements(rows, firstRow, dtype, host, BUFFER_BYTES);
-    host.get(0, target, at, bytes);
+    if (elements > 0) {
+      kernel.launch(
+          leaving,
+          (elements + perBlock - 1) / perBlock,
+          1,
+          new RowParameters.Pack(
+              rows.address(),
+              slot.device.address(),
+              slot.device.address() + SLOT_BYTES,
+              rows.stride(),
+              elements,
+              Math.toIntExact(rows.cols()),
+              rows.type() == ElementType.FP32,
+              dtype.ordinal()));
+      slot.host.copyFrom(slot.device, 0, elements * dtype.bytes(), 0, leaving);
+    }
+    slot.host.copyFrom(slot.device, SLOT_BYTES, BAD_BYTES, SLOT_BYTES, leaving);
+    leaving.record(slot.arrived);
   }
 
-  private void checkElements(
-      CudaTensor rows, long firstRow, KvDtype dtype, ByteBuffer host, int marks) {
-    long notFinite = host.getLong(marks);
-    if (notFinite >= 0) {
-      throw new ArithmeticException(
-          "Cannot store row %d, column %d: it is %s; check the model's weights"
-              .formatted(
-                  firstRow + notFinite / rows.cols(),
-                  notFinite % rows.cols(),
-                  element(rows, notFinite)));
+  /** Rows in a slot. */
+  private final class Arriving implements PackedRows {
+    private final CudaTensor rows;
+    private final KvDtype dtype;
+    private final int cols;
+    private Slot slot;
+
+    Arriving(CudaTensor rows, KvDtype dtype, Slot slot) {
+      this.rows = rows;
+      this.dtype = dtype;
+      this.cols = Math.toIntExact(rows.cols());
+      this.slot = slot;
     }
-    long tooLarge = host.getLong(marks + Long.BYTES);
-    if (dtype == KvDtype.FP16 && tooLarge >= 0) {
-      throw new ArithmeticException(
-          "Cannot store %g as fp16, whose largest value is 65504: use --kv-dtype bf16"
-              .formatted(element(rows, tooLarge)));
+
+    @Override
+    public void copy(int from, int count, long named, byte[] target, int at) {
+      Slot mine = slot();
+      context.enter();
+      mine.arrived.synchronize("packing keys and values");
+      ByteBuffer host = mine.host.bytes();
+      long end = (long) (from + count) * cols;
+      long notFinite = host.getLong(SLOT_BYTES);
+      long tooLarge = dtype == KvDtype.FP16 ? host.getLong(SLOT_BYTES + Long.BYTES) : -1;
+      if (notFinite >= 0 && notFinite < end) {
+        throw PackedRows.notFinite(
+            named - from + notFinite / cols, notFinite % cols, element(notFinite));
+      }
+      if (tooLarge >= 0 && tooLarge < end) {
+        throw PackedRows.beyondFp16(element(tooLarge));
+      }
+      int rowBytes = cols * dtype.bytes();
+      host.get(from * rowBytes, target, at, count * rowBytes);
+    }
+
+    private synchronized Slot slot() {
+      if (slot == null) {
+        throw new IllegalStateException("Packed rows were used after they were closed");
+      }
+      return slot;
+    }
+
+    /** An element as it was before packing, for an error's message. */
+    private float element(long index) {
+      long at =
+          rows.firstByte() + index / cols * rows.rowBytes() + index % cols * rows.type().bytes();
+      try (PinnedBuffer value = new PinnedBuffer(Float.BYTES)) {
+        value.copyFrom(rows.memory(), at, rows.type().bytes(), 0, leaving);
+        leaving.synchronize("reading an element");
+        return rows.type() == ElementType.FP32
+            ? value.bytes().getFloat(0)
+            : HalfFloats.fromBf16(value.bytes().getShort(0));
+      }
+    }
+
+    @Override
+    public synchronized void close() {
+      if (slot != null) {
+        context.enter();
+        slot.arrived.synchronize("packing keys and values");
+        give(slot);
+        slot = null;
+      }
     }
   }
 
-  /** One element, for an error's message. */
-  private float element(CudaTensor rows, long index) {
-    long at =
-        rows.firstByte()
-            + index / rows.cols() * rows.rowBytes()
-            + index % rows.cols() * rows.type().bytes();
-    buffer.copyFrom(rows.memory(), at, rows.type().bytes(), 0, leaving);
-    leaving.synchronize("reading an element");
-    return rows.type() == ElementType.FP32
-        ? buffer.bytes().getFloat(0)
-        : HalfFloats.fromBf16(buffer.bytes().getShort(0));
+  private synchronized void give(Slot slot) {
+    free.push(slot);
   }
 
   @Override
@@ -121,7 +212,6 @@ final class Departure implements AutoCloseable {
     leaving.synchronize("packing keys and values");
     reached.close();
     leaving.close();
-    buffer.close();
-    packed.close();
+    slots.forEach(Slot::close);
   }
 }

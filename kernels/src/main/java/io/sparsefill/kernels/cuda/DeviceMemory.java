@@ -2,33 +2,121 @@ package io.sparsefill.kernels.cuda;
 
 import static io.sparsefill.kernels.cuda.CudaDriver.check;
 
+import io.sparsefill.kernels.MemoryPlan;
 import jcuda.driver.CUdeviceptr;
 import jcuda.driver.CUresult;
 import jcuda.driver.JCudaDriver;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * The device memory of one backend: plain allocations, counted. A block holds the context, so
- * tensors that outlive their backend stay valid until they are closed.
+ * The device memory of one backend, counted. Before memory is reserved every block is an allocation
+ * of its own; afterwards blocks are parts of the one that was reserved. A block holds the context,
+ * so tensors that outlive their backend stay valid until they are closed.
  */
-final class DeviceMemory {
+final class DeviceMemory implements AutoCloseable {
+  /** Blocks begin at multiples of this, and take multiples of it. */
+  private static final long ALIGNMENT = 256;
+
+  /**
+   * What is left free when memory is reserved: kernels' local memory, the workspace of cuBLAS, and
+   * what a backend allocates when it first needs it.
+   */
+  private static final long SPARE_BYTES = 512L << 20;
+
+  private static final Logger LOG = LoggerFactory.getLogger(DeviceMemory.class);
   private static final double MIB = 1 << 20;
 
   private final CudaContext context;
+  private Arena arena;
   private long bytes;
   private long peakBytes;
+  private long blockBytes;
+  private long peakBlockBytes;
+  private long beyondArena;
 
   DeviceMemory(CudaContext context) {
     this.context = context;
   }
 
+  /** Bytes that a block of that many bytes takes. */
+  static long blockBytes(long size) {
+    return Math.max(1, (size + ALIGNMENT - 1) / ALIGNMENT) * ALIGNMENT;
+  }
+
+  /** Bytes that {@link #reserve} could set aside now. */
+  synchronized long reservable() {
+    long held = arena == null || arena.blocks > 0 ? 0 : arena.size;
+    return Math.max(held, held + context.freeBytes() - SPARE_BYTES);
+  }
+
   /**
-   * Allocates; the content is undefined.
+   * Makes room for a plan: keeps what was reserved before if it is large enough, and replaces it
+   * otherwise.
+   *
+   * @throws OutOfMemoryError naming every item of the plan and what is free
+   */
+  synchronized void reserve(MemoryPlan plan) {
+    long size = plan.total();
+    if (arena != null && arena.size >= size) {
+      return;
+    }
+    retire();
+    Block whole = new Block(new Address(), blockBytes(size), null);
+    int code = JCudaDriver.cuMemAlloc(whole.pointer, whole.size);
+    if (code == CUresult.CUDA_ERROR_OUT_OF_MEMORY) {
+      throw new OutOfMemoryError(
+          "Cannot reserve %s of device memory: %s; %s of %s are free"
+              .formatted(
+                  MemoryPlan.gib(size),
+                  plan.describe(),
+                  MemoryPlan.gib(context.freeBytes()),
+                  MemoryPlan.gib(context.totalBytes())));
+    }
+    check(code, "reserve %d bytes of device memory".formatted(whole.size));
+    allocated(whole);
+    arena = new Arena(whole);
+  }
+
+  /** Lets the arena go as soon as nothing lies in it. */
+  private void retire() {
+    if (arena != null) {
+      arena.retired = true;
+      arena.closeIfUnused();
+      arena = null;
+    }
+  }
+
+  /**
+   * A block, for a tensor or what an operator needs while it runs; the content is undefined.
    *
    * @throws OutOfMemoryError naming what, how much, and what would help
    */
-  Block allocate(long size, String what) {
+  synchronized Block allocate(long size, String what) {
+    if (arena == null) {
+      return allocateOwn(size, what);
+    }
+    Block block = arena.take(blockBytes(size));
+    if (block != null) {
+      return block;
+    }
+    beyondArena += size;
+    LOG.warn(
+        "{} of {} bytes is allocated beyond the {} bytes that were reserved, of which {} are free",
+        what,
+        size,
+        arena.size,
+        arena.list.free());
+    return allocateOwn(size, what);
+  }
+
+  /**
+   * A block that never lies in what was reserved: for weights, and what a backend keeps from one
+   * document to the next.
+   */
+  synchronized Block allocateOwn(long size, String what) {
     context.enter();
-    Block block = new Block(Math.max(size, 1));
+    Block block = new Block(new Address(), blockBytes(size), null);
     int code = JCudaDriver.cuMemAlloc(block.pointer, block.size);
     if (code == CUresult.CUDA_ERROR_OUT_OF_MEMORY) {
       throw new OutOfMemoryError(
@@ -41,34 +129,95 @@ final class DeviceMemory {
                   bytes() / MIB));
     }
     check(code, "allocate %d bytes of device memory for %s".formatted(size, what));
-    context.retain();
-    count(block.size);
+    allocated(block);
     return block;
   }
 
-  private synchronized void count(long size) {
-    bytes += size;
+  private void allocated(Block block) {
+    context.retain();
+    bytes += block.size;
     peakBytes = Math.max(peakBytes, bytes);
   }
 
-  /** Bytes that are allocated now. */
+  /** Bytes that the device has allocated for this now. */
   synchronized long bytes() {
     return bytes;
   }
 
-  /** The most bytes that were allocated at once. */
+  /** The most bytes that the device had allocated for this at once. */
   synchronized long peakBytes() {
     return peakBytes;
   }
 
-  /** One allocation. */
-  final class Block implements AutoCloseable {
-    private final Address pointer = new Address();
+  /** The most bytes that blocks took of what was reserved. */
+  synchronized long peakReservedBytes() {
+    return peakBlockBytes;
+  }
+
+  /** Bytes of blocks that did not fit into what was reserved. */
+  synchronized long beyondReserved() {
+    return beyondArena;
+  }
+
+  /**
+   * Gives back what was reserved; blocks that lie in it, and others, stay until they are closed.
+   */
+  @Override
+  public synchronized void close() {
+    retire();
+  }
+
+  /** One large allocation that blocks are parts of. */
+  private final class Arena {
+    private final Block whole;
     private final long size;
+    private final FreeList list;
+    private int blocks;
+    private boolean retired;
+
+    Arena(Block whole) {
+      this.whole = whole;
+      this.size = whole.size;
+      this.list = new FreeList(size);
+    }
+
+    /** A block, or null when no gap is large enough. */
+    Block take(long size) {
+      long at = list.take(size);
+      if (at < 0) {
+        return null;
+      }
+      blocks++;
+      blockBytes += size;
+      peakBlockBytes = Math.max(peakBlockBytes, blockBytes);
+      return new Block(new Address(whole.pointer, at), size, this);
+    }
+
+    void give(Block block) {
+      list.give(block.pointer.number() - whole.pointer.number(), block.size);
+      blocks--;
+      blockBytes -= block.size;
+      closeIfUnused();
+    }
+
+    void closeIfUnused() {
+      if (retired && blocks == 0) {
+        whole.close();
+      }
+    }
+  }
+
+  /** Some device memory. */
+  final class Block implements AutoCloseable {
+    private final Address pointer;
+    private final long size;
+    private final Arena arena;
     private boolean closed;
 
-    private Block(long size) {
+    private Block(Address pointer, long size, Arena arena) {
+      this.pointer = pointer;
       this.size = size;
+      this.arena = arena;
     }
 
     /** The address on the device. */
@@ -89,24 +238,40 @@ final class DeviceMemory {
       return size;
     }
 
-    /** Frees it, after all work that the device still has to do. Closing twice is harmless. */
+    /**
+     * Gives it back. An allocation of its own is freed after all work that the device still has to
+     * do; a part of what was reserved may be taken again at once, by work that comes later on the
+     * same stream. Closing twice is harmless.
+     */
     @Override
-    public synchronized void close() {
-      if (closed) {
-        return;
+    public void close() {
+      synchronized (DeviceMemory.this) {
+        if (closed) {
+          return;
+        }
+        closed = true;
+        if (arena != null) {
+          arena.give(this);
+          return;
+        }
+        context.enter();
+        check(JCudaDriver.cuMemFree(pointer), "free device memory");
+        bytes -= size;
+        context.release();
       }
-      closed = true;
-      context.enter();
-      check(JCudaDriver.cuMemFree(pointer), "free device memory");
-      count(-size);
-      context.release();
     }
   }
 
   /** JCuda keeps addresses to itself, but kernels' structs hold them as numbers. */
   private static final class Address extends CUdeviceptr {
+    Address() {}
+
+    Address(Address base, long offset) {
+      super(base, offset);
+    }
+
     long number() {
-      return getNativePointer();
+      return getNativePointer() + getByteOffset();
     }
   }
 }

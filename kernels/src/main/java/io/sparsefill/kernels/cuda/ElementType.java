@@ -20,6 +20,11 @@ enum ElementType {
     return bytes;
   }
 
+  /** Bytes of a matrix. */
+  long bytes(long rows, long cols) {
+    return Math.multiplyExact(Math.multiplyExact(rows, stride(cols)), (long) bytes);
+  }
+
   /** Elements from one row to the next. */
   long stride(long cols) {
     int step = ROW_ALIGNMENT / bytes;

@@ -43,11 +43,11 @@ class CpuOperatorsTest {
     ArrayMatrix values = new ArrayMatrix(2, new float[] {0x1.01p0f, 65504f});
     try (CpuBackend backend = new CpuBackend(1);
         Tensor tensor = backend.upload(values, "a test")) {
-      assertThat(backend.pack(tensor, KvDtype.BF16))
+      assertThat(TensorContract.pack(backend, tensor, KvDtype.BF16))
           .isEqualTo(new byte[] {(byte) 0x80, 0x3f, (byte) 0x80, 0x47});
-      assertThat(backend.pack(tensor, KvDtype.FP16))
+      assertThat(TensorContract.pack(backend, tensor, KvDtype.FP16))
           .isEqualTo(new byte[] {0x04, 0x3c, (byte) 0xff, 0x7b});
-      assertThat(backend.pack(tensor, KvDtype.FP32))
+      assertThat(TensorContract.pack(backend, tensor, KvDtype.FP32))
           .isEqualTo(new byte[] {0, (byte) 0x80, (byte) 0x80, 0x3f, 0, (byte) 0xe0, 0x7f, 0x47});
     }
   }

@@ -8,8 +8,10 @@ import io.sparsefill.kernels.AttentionIndex;
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.KvDtype;
+import io.sparsefill.kernels.MemoryPlan;
 import io.sparsefill.kernels.RopeTable;
 import io.sparsefill.kernels.Tensor;
+import io.sparsefill.kernels.TensorContract;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Collections;
@@ -61,7 +63,7 @@ class CudaBackendTest {
         AttentionIndex index = backend.index(patterns, shape, false, 0, q, k)) {
       backend.attention(index, shape, q, k, v, q);
       backend.nll(logits, new int[10], 0, new float[10], 0);
-      assertThat(backend.pack(q, KvDtype.BF16)).hasSize(1000 * 256 * 2);
+      assertThat(TensorContract.pack(backend, q, KvDtype.BF16)).hasSize(1000 * 256 * 2);
       assertThat(backend.heldBytes()).isGreaterThan(2L << 28);
     } finally {
       backend.close();
@@ -103,6 +105,57 @@ class CudaBackendTest {
   }
 
   @Test
+  void whatIsReservedIsOneAllocationThatDocumentsShare() {
+    MemoryPlan small = new MemoryPlan(List.of(new MemoryPlan.Item("states", 64L << 20)));
+    MemoryPlan large = new MemoryPlan(List.of(new MemoryPlan.Item("states", 256L << 20)));
+    CudaContext context = CudaContext.acquire(0);
+    CudaBackend backend = new CudaBackend(1);
+    try {
+      long before = context.freeBytes();
+      for (MemoryPlan plan : List.of(small, large, small)) {
+        long reservable = backend.reservable();
+        backend.reserve(plan);
+        assertThat(backend.reservable()).isBetween(reservable - (4 << 20), reservable + (4 << 20));
+        long after = context.freeBytes();
+        try (Tensor states = backend.allocate(1 << 10, 1 << 14, "states");
+            Tensor more = backend.allocate(1 << 10, 1 << 14, "more")) {
+          assertThat(context.freeBytes()).isEqualTo(after);
+          assertThat(states.rows() + more.rows()).isEqualTo(1 << 11);
+        }
+      }
+      assertThat(before - context.freeBytes()).isBetween(256L << 20, 258L << 20);
+      assertThat(backend.peakReservedBytes()).isEqualTo(64L << 20);
+      assertThat(backend.beyondReserved()).isZero();
+      // A part of it outlives the backend, and holds all of it.
+      Tensor late = backend.allocate(1, 1, "late");
+      backend.close();
+      assertThat(backend.heldBytes()).isEqualTo(256L << 20);
+      late.close();
+      assertThat(backend.heldBytes()).isZero();
+    } finally {
+      backend.close();
+      context.release();
+    }
+  }
+
+  @Test
+  void whatDoesNotFitIsAllocatedBeyondWhatWasReserved() {
+    try (CudaBackend backend = new CudaBackend(1)) {
+      backend.reserve(new MemoryPlan(List.of(new MemoryPlan.Item("states", 1 << 20))));
+      try (Tensor large = backend.allocate(1 << 10, 1 << 10, "large")) {
+        assertThat(large.rows()).isEqualTo(1 << 10);
+        assertThat(backend.beyondReserved()).isEqualTo(2 << 20);
+      }
+      assertThatThrownBy(
+              () ->
+                  backend.reserve(
+                      new MemoryPlan(List.of(new MemoryPlan.Item("hidden states", 1L << 43)))))
+          .isInstanceOf(OutOfMemoryError.class)
+          .hasMessageContaining("hidden states 8192.00 GiB");
+    }
+  }
+
+  @Test
   void anotherThreadPacksWhatTheFirstHasEnqueued() throws Exception {
     // Oracle: read, which waits for all work. The pack is asked for while products still run.
     try (CudaBackend backend = new CudaBackend(1)) {
@@ -119,7 +172,8 @@ class CudaBackendTest {
           backend.linear(a, w, null, qkv, round > 0);
           backend.splitAndRotate(qkv, shape, 0, rope, false, null, q, k, v);
           byte[] packed =
-              CompletableFuture.supplyAsync(() -> backend.pack(k.rows(5, 2000), KvDtype.FP32))
+              CompletableFuture.supplyAsync(
+                      () -> TensorContract.pack(backend, k.rows(5, 2000), KvDtype.FP32))
                   .get();
           float[] expected = backend.read(k.rows(5, 2000));
           float[] got = new float[expected.length];

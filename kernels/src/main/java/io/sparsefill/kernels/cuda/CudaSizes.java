@@ -1,0 +1,49 @@
+package io.sparsefill.kernels.cuda;
+
+import io.sparsefill.kernels.AttentionShape;
+import io.sparsefill.kernels.DeviceSizes;
+import io.sparsefill.kernels.HeadPattern;
+import io.sparsefill.kernels.attention.TileIndex;
+import java.util.List;
+
+/** Tensors of bf16 and fp32 whose rows begin at 16-byte boundaries. */
+final class CudaSizes implements DeviceSizes {
+  /** Full matrix products, small beside a long document. */
+  private static final int CHUNK_TOKENS = 8192;
+
+  /** About a thousand rows of a large vocabulary: enough for full matrix products. */
+  private static final long LOGITS_BYTES = 256L << 20;
+
+  @Override
+  public int chunkTokens() {
+    return CHUNK_TOKENS;
+  }
+
+  @Override
+  public long logitsBytes() {
+    return LOGITS_BYTES;
+  }
+
+  @Override
+  public long tensorBytes(long rows, long cols) {
+    return DeviceMemory.blockBytes(ElementType.BF16.bytes(rows, cols));
+  }
+
+  @Override
+  public long floatBytes(long rows, long cols) {
+    return DeviceMemory.blockBytes(ElementType.FP32.bytes(rows, cols));
+  }
+
+  @Override
+  public long indexBytes(
+      List<HeadPattern> patterns, AttentionShape shape, boolean dispatch, int firstTile) {
+    int tiles = TileIndex.tiles(shape.tokens());
+    long bytes = 0;
+    for (HeadPattern pattern : patterns) {
+      ListCapacity capacity = ListCapacity.of(pattern, shape);
+      bytes += 16L * (tiles - firstTile) + 8 * capacity.runs(firstTile, tiles);
+      bytes += Integer.BYTES * capacity.columns(firstTile, tiles);
+    }
+    return bytes + 2L * Float.BYTES * shape.heads() * shape.tokens();
+  }
+}
