@@ -92,8 +92,8 @@ final class Prefill {
     return options.emit().contains(Emit.NLL) || options.emit().contains(Emit.TOKEN_NLL);
   }
 
-  private PrefillResult compute(
-      int[] tokens, Workspace work, LayerFeed weights, KvExit exit) throws Exception {
+  private PrefillResult compute(int[] tokens, Workspace work, LayerFeed weights, KvExit exit)
+      throws Exception {
     long start = System.nanoTime();
     Set<Emit> emit = options.emit();
     int lastPositions = Math.min(options.lastPositions(), tokens.length);

@@ -10,12 +10,15 @@ import io.sparsefill.udf.model.ModelConfig;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -67,6 +70,66 @@ class KvBlocksTest {
       }
     }
     assertThat(blocks).hasSize(at);
+  }
+
+  /** Oracle: the same blocks when a layer leaves in one piece. */
+  @ParameterizedTest
+  @CsvSource({"1, 16", "1, 1000", "7, 16", "7, 1000", "33, 256", "100, 16", "256, 256", "700, 64"})
+  void areTheSameWhateverPiecesRowsLeaveIn(int pieceRows, int blockTokens) throws Exception {
+    EngineOptions options =
+        TestOptions.of(model).dtype(KvDtype.BF16).blockTokens(blockTokens).threads(3).build();
+    KvCollector expected = new KvCollector();
+    KvCollector actual = new KvCollector();
+    try (RecordedPrefill recorded = new RecordedPrefill(options)) {
+      recorded.run(TINY.tokens(TOKENS), expected);
+      int held = recorded.backend.open();
+      recorded.backend.limitPackedRows(pieceRows);
+      AtomicInteger most = new AtomicInteger();
+      recorded.run(
+          TINY.tokens(TOKENS),
+          block -> {
+            most.accumulateAndGet(recorded.backend.packed(), Math::max);
+            actual.accept(block);
+          });
+      assertThat(recorded.backend.open()).isEqualTo(held);
+      assertThat(most).as("packed rows open at once: three pieces").hasValueLessThanOrEqualTo(6);
+    }
+    assertThat(actual.contents()).isEqualTo(expected.contents());
+  }
+
+  /**
+   * A block that leaves in several pieces names its first bad value: keys before values, and rows
+   * counted from the block's begin.
+   */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 5, 64, 777})
+  void aBadValueIsNamedWhateverPiecesRowsLeaveIn(int pieceRows) throws Exception {
+    int bad = 500;
+    int[] tokens = TINY.tokens(TOKENS);
+    Arrays.setAll(tokens, i -> i < bad ? i % 200 : 200 + i % 90);
+    // From token 500 on nothing of the only layer is finite; with KV alone it ends before
+    // attention.
+    model =
+        new TinyModel(1, 300)
+            .write(
+                folder,
+                (name, values) -> {
+                  if (name.equals("model.embed_tokens")) {
+                    int hidden = values.length / 300;
+                    Arrays.fill(values, 200 * hidden, 290 * hidden, Float.NaN);
+                  }
+                });
+    EngineOptions options = TestOptions.of(model).emit(Emit.KV).blockTokens(300).threads(3).build();
+    KvCollector taken = new KvCollector();
+    try (RecordedPrefill recorded = new RecordedPrefill(options)) {
+      recorded.backend.limitPackedRows(pieceRows);
+      assertThatThrownBy(() -> recorded.run(tokens, taken))
+          .isInstanceOf(ArithmeticException.class)
+          .hasMessage(
+              "Layer 0, keys from token 300 on: Cannot store row 200, column 0: it is NaN;"
+                  + " check the model's weights");
+    }
+    assertThat(taken.blocks()).as("the block before").hasSize(1);
   }
 
   private static byte[] cut(byte[] layer, int start, int count) {

@@ -45,6 +45,7 @@ final class RecordingBackend {
   private long bytes;
   private long peakBytes;
   private boolean closed;
+  private volatile int mostPackedRows = Integer.MAX_VALUE;
   private volatile Watcher watcher = (operator, arguments) -> {};
 
   RecordingBackend(Backend real) {
@@ -64,9 +65,19 @@ final class RecordingBackend {
     watcher = next;
   }
 
+  /** Lets rows leave in pieces of at most that many, as if the device had little room for them. */
+  void limitPackedRows(int rows) {
+    mostPackedRows = rows;
+  }
+
   /** Tensors, indices, packed rows and refills that were made and not closed. */
   synchronized int open() {
     return open.size();
+  }
+
+  /** Packed rows that are open. */
+  synchronized int packed() {
+    return (int) open.stream().filter(HeldRows.class::isInstance).count();
   }
 
   /** Forgets what was allocated, and counts the peak from what is open now. */
@@ -110,6 +121,9 @@ final class RecordingBackend {
       synchronized (this) {
         closed = true;
       }
+    }
+    if (method.getName().equals("packedRows")) {
+      return Math.min((int) result, mostPackedRows);
     }
     if (result instanceof Tensor tensor) {
       String what = arguments[arguments.length - 1].toString();
