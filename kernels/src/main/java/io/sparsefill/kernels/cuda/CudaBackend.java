@@ -70,21 +70,26 @@ public final class CudaBackend implements Backend {
    * @throws CudaFailure if there is no driver or no fitting device, saying why
    */
   public CudaBackend(int threads) {
-    this(threads, GemmChoice.ofProperty());
+    this(threads, GemmChoice.ofProperty(), false);
   }
 
   /** A backend that multiplies matrices by the own kernel, whatever the system property says. */
   public static CudaBackend withOwnProducts(int threads) {
-    return new CudaBackend(threads, GemmChoice.OWN);
+    return new CudaBackend(threads, GemmChoice.OWN, false);
   }
 
-  private CudaBackend(int threads, GemmChoice products) {
+  /** A backend whose memory is full of NaN when it is handed out, for tests. */
+  static CudaBackend poisoned(int threads) {
+    return new CudaBackend(threads, GemmChoice.ofProperty(), true);
+  }
+
+  private CudaBackend(int threads, GemmChoice products, boolean poisoned) {
     this.context = CudaContext.acquire(0);
     owned.push(context::release);
     boolean complete = false;
     try {
       context.enter();
-      this.memory = own(new DeviceMemory(context));
+      this.memory = own(new DeviceMemory(context, poisoned));
       this.workers = own(new Workers(threads));
       this.stream = own(new CudaStream());
       this.transfers = own(new Transfers(stream));

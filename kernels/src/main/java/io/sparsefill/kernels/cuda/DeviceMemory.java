@@ -28,6 +28,7 @@ final class DeviceMemory implements AutoCloseable {
   private static final double MIB = 1 << 20;
 
   private final CudaContext context;
+  private final boolean poisoned;
   private Arena arena;
   private long bytes;
   private long peakBytes;
@@ -36,7 +37,18 @@ final class DeviceMemory implements AutoCloseable {
   private long beyondArena;
 
   DeviceMemory(CudaContext context) {
+    this(context, false);
+  }
+
+  /**
+   * The memory of a backend.
+   *
+   * @param poisoned whether blocks are full of NaN when they are handed out, so that a test sees
+   *     what reads memory that nothing wrote
+   */
+  DeviceMemory(CudaContext context, boolean poisoned) {
     this.context = context;
+    this.poisoned = poisoned;
   }
 
   /** Bytes that a block of that many bytes takes. */
@@ -98,7 +110,7 @@ final class DeviceMemory implements AutoCloseable {
     }
     Block block = arena.take(blockBytes(size));
     if (block != null) {
-      return block;
+      return poison(block);
     }
     beyondArena += size;
     LOG.warn(
@@ -130,6 +142,16 @@ final class DeviceMemory implements AutoCloseable {
     }
     check(code, "allocate %d bytes of device memory for %s".formatted(size, what));
     allocated(block);
+    return poison(block);
+  }
+
+  private Block poison(Block block) {
+    if (poisoned) {
+      // What used the memory before must be done with it.
+      check(JCudaDriver.cuCtxSynchronize(), "wait before device memory is poisoned");
+      check(JCudaDriver.cuMemsetD8(block.pointer, (byte) 0xff, block.size), "poison device memory");
+      check(JCudaDriver.cuCtxSynchronize(), "poison device memory");
+    }
     return block;
   }
 
