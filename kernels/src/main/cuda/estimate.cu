@@ -4,10 +4,12 @@
 //
 // Line scores are the attention of the last 64 queries, summed over key columns and diagonals. Two
 // launches pass over the keys, so that no [64, T] matrix is kept: line_max finds each row's maximum
-// and weight sum for every block of keys, line_sum joins them and adds up the probabilities. Each
-// sum has one order and one writer, so results repeat bit by bit.
+// and weight sum for every block of keys, line_join joins them, line_sum adds up the probabilities.
+// A block serves up to LINE_HEADS query heads of one KV head, 4 warps each, from one copy of the
+// keys. Each sum has one order and one writer, so results repeat bit by bit.
 #include <cstddef>
 
+#include "index_table.cuh"
 #include "tile_mma.cuh"
 
 using namespace sparsefill;
@@ -16,17 +18,20 @@ using namespace sparsefill;
 struct LineParams {
   const bf16* q;
   const bf16* k;
-  float* vertical;
-  float* slash;
-  float* partials;
-  const int* headList;
+  float* vertical;          // [lines][ldScores]
+  float* slash;             // [lines][ldScores]
+  float* partials;          // [lines][blocks][2][64]
+  float* joined;            // [lines][2][64]
+  const HeadEntry* entries;
+  const int* lineHeads;     // [lines]: which entries
+  const int* items;         // [items][LINE_HEADS]: lines of one KV head, -1 behind the last
   int64_t ldq;
   int64_t ldk;
   int64_t ldScores;
   int tokens;
-  int heads;
-  int kvHeads;
-  int count;
+  int group;                // query heads of a KV head
+  int blocks;
+  int blockTiles;           // key tiles of one block
   int window;
   float scaleLog2;
 };
@@ -45,13 +50,16 @@ struct PoolParams {
 };
 
 struct PoolScoreParams {
-  const float* queries;
-  const float* keys;
-  float* scores;
+  const float* queries;     // [pooled heads][tiles - firstTile][headDim]
+  const float* keys;        // [KV heads][tiles][headDim]
+  float* scores;            // [gridDim.y][64][tiles]
+  const HeadEntry* entries;
+  const int* blockHeads;    // which entries
   int headDim;
-  int rows;
+  int group;
   int tiles;
-  int fromTile;
+  int firstTile;
+  int fromBlock;            // number of the first block of 64 query tiles, counted over the heads
 };
 
 extern "C" {
@@ -62,14 +70,17 @@ __constant__ int line_layout[] = {
     (int)offsetof(LineParams, vertical),
     (int)offsetof(LineParams, slash),
     (int)offsetof(LineParams, partials),
-    (int)offsetof(LineParams, headList),
+    (int)offsetof(LineParams, joined),
+    (int)offsetof(LineParams, entries),
+    (int)offsetof(LineParams, lineHeads),
+    (int)offsetof(LineParams, items),
     (int)offsetof(LineParams, ldq),
     (int)offsetof(LineParams, ldk),
     (int)offsetof(LineParams, ldScores),
     (int)offsetof(LineParams, tokens),
-    (int)offsetof(LineParams, heads),
-    (int)offsetof(LineParams, kvHeads),
-    (int)offsetof(LineParams, count),
+    (int)offsetof(LineParams, group),
+    (int)offsetof(LineParams, blocks),
+    (int)offsetof(LineParams, blockTiles),
     (int)offsetof(LineParams, window),
     (int)offsetof(LineParams, scaleLog2)};
 __constant__ int pool_layout[] = {
@@ -89,10 +100,13 @@ __constant__ int pool_score_layout[] = {
     (int)offsetof(PoolScoreParams, queries),
     (int)offsetof(PoolScoreParams, keys),
     (int)offsetof(PoolScoreParams, scores),
+    (int)offsetof(PoolScoreParams, entries),
+    (int)offsetof(PoolScoreParams, blockHeads),
     (int)offsetof(PoolScoreParams, headDim),
-    (int)offsetof(PoolScoreParams, rows),
+    (int)offsetof(PoolScoreParams, group),
     (int)offsetof(PoolScoreParams, tiles),
-    (int)offsetof(PoolScoreParams, fromTile)};
+    (int)offsetof(PoolScoreParams, firstTile),
+    (int)offsetof(PoolScoreParams, fromBlock)};
 }
 
 // Outside the unnamed namespace, whose mangled names depend on where the compiler finds the file.
@@ -100,9 +114,9 @@ extern __shared__ __align__(16) unsigned char memory[];
 
 namespace {
 
-// Key tiles of one block. More of them mean fewer partials for every block of line_sum to join.
-constexpr int BLOCK_TILES = 32;
-constexpr int BLOCK_KEYS = BLOCK_TILES * TILE;
+// Heads that one block serves: as many as the registers of a multiprocessor hold.
+constexpr int LINE_HEADS = 4;
+constexpr int LINE_THREADS = LINE_HEADS * THREADS;
 
 // Floats of a row of probabilities; 8 more than the row, so that the lanes of a warp, which write
 // pairs in 8 rows, meet no bank twice.
@@ -110,20 +124,70 @@ constexpr int P_STRIDE = TILE + 8;
 
 template <int D>
 struct LineMemory {
-  static constexpr int P = 2 * TileLayout<D>::BYTES;
-  static constexpr int SUMS = P + TILE * P_STRIDE * (int)sizeof(float);
-  static constexpr int MAX_BYTES = P;
-  static constexpr int SUM_BYTES = SUMS + 4 * TILE * (int)sizeof(float);
+  static constexpr int STAGES = 2 * TileLayout<D>::BYTES;
+  static constexpr int HEAD_BYTES = TILE * P_STRIDE * (int)sizeof(float);  // probabilities
+  static constexpr int SUM_BYTES = STAGES + LINE_HEADS * HEAD_BYTES;
 };
+
+// What the warps of one head in a block work on.
+struct Line {
+  int number;  // which line, or -1 where the block serves fewer heads
+  int head;
+  int thread;  // of the head's 128
+  int warpRow;
+
+  __device__ __forceinline__ explicit Line(const LineParams& p) {
+    number = p.items[blockIdx.y * LINE_HEADS + threadIdx.x / THREADS];
+    head = number < 0 ? 0 : p.entries[p.lineHeads[number]].head;
+    thread = threadIdx.x % THREADS;
+    warpRow = thread / 32 * 16;
+  }
+};
+
+// The keys of the block's KV head.
+__device__ __forceinline__ const bf16* keysOf(const LineParams& p, int headDim) {
+  const int head = p.entries[p.lineHeads[p.items[blockIdx.y * LINE_HEADS]]].head;
+  return p.k + head / p.group * headDim;
+}
+
+// Like copyRows, by all threads of the block.
+template <int D>
+__device__ __forceinline__ void copyKeys(
+    uint32_t tile, const bf16* keys, const LineParams& p, int key) {
+  using Layout = TileLayout<D>;
+  for (int piece = threadIdx.x; piece < TILE * Layout::CHUNKS; piece += blockDim.x) {
+    const int row = piece / Layout::CHUNKS;
+    const int chunk = piece % Layout::CHUNKS;
+    const bool present = key + row < p.tokens;
+    const bf16* source = keys + (present ? key + row : 0) * p.ldk + chunk * 8;
+    copyAsync(tile + row * Layout::ROW_BYTES + chunk * 16, source, present);
+  }
+}
+
+// Whether no query of the estimate sees a key before `end`.
+__device__ __forceinline__ bool outside(const LineParams& p, int end) {
+  return end <= firstKey(max(0, p.tokens - TILE), p.window);
+}
 
 // The keys' scores of one tile in base-2 terms, -inf where the query may not see the key or does
 // not exist (row r is query T - 64 + r, below zero in documents shorter than that).
 template <int D>
 __device__ __forceinline__ void lineScores(float (&s)[TILE / 8][4], const QueryFragments<D>& q,
-    const LineParams& p, uint32_t keyTile, int key0) {
+    const LineParams& p, const Line& line, uint32_t keyTile, int key0) {
   scoreTile<D>(s, q, keyTile);
+  const int oldestQuery = p.tokens - TILE;
+  if (key0 + TILE - 1 <= oldestQuery && (p.window == 0 || key0 > p.tokens - 1 - p.window)) {
+#pragma unroll
+    for (int n = 0; n < TILE / 8; n++) {
+#pragma unroll
+      for (int i = 0; i < 4; i++) {
+        s[n][i] *= p.scaleLog2;
+      }
+    }
+    return;
+  }
   const int lane = threadIdx.x % 32;
-  const int first = p.tokens - TILE + (threadIdx.x / 32) * 16 + lane / 4;
+  const int first = oldestQuery + line.warpRow + lane / 4;
 #pragma unroll
   for (int n = 0; n < TILE / 8; n++) {
 #pragma unroll
@@ -136,34 +200,39 @@ __device__ __forceinline__ void lineScores(float (&s)[TILE / 8][4], const QueryF
   }
 }
 
-// partials[i][block][0][row] = maximum, [1][row] = sum of 2^(score - maximum), in base-2 terms.
+// partials[line][block][0][row] = maximum, [1][row] = sum of 2^(score - maximum), in base-2 terms.
 template <int D>
 __device__ __forceinline__ void lineMax(const LineParams& p) {
   using Layout = TileLayout<D>;
   const uint32_t stages = sharedAddress(memory);
-  const int head = p.headList[blockIdx.y];
-  const bf16* k = p.k + head / (p.heads / p.kvHeads) * D;
-  const int begin = blockIdx.x * BLOCK_KEYS;
-  const int end = min(begin + BLOCK_KEYS, p.tokens);
-  const int warpRow = (threadIdx.x / 32) * 16;
+  const Line line(p);
+  const bf16* keys = keysOf(p, D);
+  const int begin = blockIdx.x * p.blockTiles * TILE;
+  const int end = min(begin + p.blockTiles * TILE, p.tokens);
   const int lane = threadIdx.x % 32;
+  const int from = outside(p, end) ? end : begin;
 
-  copyRows<D>(stages, k, p.ldk, begin, p.tokens);
+  if (from < end) {
+    copyKeys<D>(stages, keys, p, from);
+  }
   commitCopies();
   QueryFragments<D> q;
-  q.load(p.q + head * D, p.ldq, p.tokens - TILE + warpRow, p.tokens);
+  q.load(p.q + line.head * D, p.ldq, p.tokens - TILE + line.warpRow, p.tokens);
   float maximum[2] = {NEGATIVE_INFINITY, NEGATIVE_INFINITY};
   float sum[2] = {0.f, 0.f};
   int stage = 0;
-  for (int key = begin; key < end; key += TILE, stage ^= 1) {
+  for (int key = from; key < end; key += TILE, stage ^= 1) {
     waitForCopies();
     __syncthreads();
     if (key + TILE < end) {
-      copyRows<D>(stages + (stage ^ 1) * Layout::BYTES, k, p.ldk, key + TILE, p.tokens);
+      copyKeys<D>(stages + (stage ^ 1) * Layout::BYTES, keys, p, key + TILE);
     }
     commitCopies();
+    if (line.number < 0) {
+      continue;
+    }
     float s[TILE / 8][4];
-    lineScores<D>(s, q, p, stages + stage * Layout::BYTES, key);
+    lineScores<D>(s, q, p, line, stages + stage * Layout::BYTES, key);
 #pragma unroll
     for (int half = 0; half < 2; half++) {
       float best = maximum[half];
@@ -181,47 +250,21 @@ __device__ __forceinline__ void lineMax(const LineParams& p) {
       }
     }
   }
-  float* partial = p.partials + ((int64_t)blockIdx.y * gridDim.x + blockIdx.x) * 2 * TILE;
+  if (line.number < 0) {
+    return;
+  }
+  float* partial = p.partials + ((int64_t)line.number * p.blocks + blockIdx.x) * 2 * TILE;
 #pragma unroll
   for (int half = 0; half < 2; half++) {
     const float best = quadMax(maximum[half]);
     const float base = best == NEGATIVE_INFINITY ? 0.f : best;
     const float total = quadSum(sum[half] * exp2Fast(maximum[half] - base));
     if (lane % 4 == 0) {
-      const int row = warpRow + lane / 4 + 8 * half;
+      const int row = line.warpRow + lane / 4 + 8 * half;
       partial[row] = best;
       partial[TILE + row] = total;
     }
   }
-}
-
-// Joins the partials of all blocks: sums[0 .. 63] = maximum, sums[64 .. 127] = 1 / weight sum.
-__device__ __forceinline__ void joinPartials(const LineParams& p, float* sums) {
-  const int row = threadIdx.x % TILE;
-  const int half = threadIdx.x / TILE;
-  const float* partials = p.partials + (int64_t)blockIdx.y * gridDim.x * 2 * TILE;
-  float best = NEGATIVE_INFINITY;
-  for (int block = half; block < (int)gridDim.x; block += 2) {
-    best = fmaxf(best, partials[(int64_t)block * 2 * TILE + row]);
-  }
-  sums[half * TILE + row] = best;
-  __syncthreads();
-  best = fmaxf(sums[row], sums[TILE + row]);
-  const float base = best == NEGATIVE_INFINITY ? 0.f : best;
-  float total = 0.f;
-  for (int block = half; block < (int)gridDim.x; block += 2) {
-    const float* partial = partials + (int64_t)block * 2 * TILE;
-    total += partial[TILE + row] * exp2Fast(partial[row] - base);
-  }
-  sums[(2 + half) * TILE + row] = total;
-  __syncthreads();
-  if (half == 0) {
-    const bool present = p.tokens - TILE + row >= 0;
-    const float weightSum = sums[2 * TILE + row] + sums[3 * TILE + row];
-    sums[row] = base;
-    sums[TILE + row] = present ? 1.f / weightSum : 0.f;
-  }
-  __syncthreads();
 }
 
 // Column sums of the block's keys, and the diagonals t = T - 1 - (query - key) that begin in it: of
@@ -231,44 +274,58 @@ __device__ __forceinline__ void lineSum(const LineParams& p) {
   using Layout = TileLayout<D>;
   using Memory = LineMemory<D>;
   const uint32_t stages = sharedAddress(memory);
-  float* probabilities = reinterpret_cast<float*>(memory + Memory::P);
-  float* sums = reinterpret_cast<float*>(memory + Memory::SUMS);
-  const int head = p.headList[blockIdx.y];
-  const bf16* k = p.k + head / (p.heads / p.kvHeads) * D;
-  const int begin = blockIdx.x * BLOCK_KEYS;
-  const int end = min(begin + BLOCK_KEYS, p.tokens);
-  const int from = max(0, begin - TILE);
-  const int warpRow = (threadIdx.x / 32) * 16;
+  const Line line(p);
+  const bf16* keys = keysOf(p, D);
+  const int begin = blockIdx.x * p.blockTiles * TILE;
+  const int end = min(begin + p.blockTiles * TILE, p.tokens);
   const int lane = threadIdx.x % 32;
-  const int line = threadIdx.x % TILE;
+  const bool diagonal = line.thread < TILE;  // half of the threads add up diagonals, half columns
+  const int at = line.thread % TILE;
+  float* scores =
+      (diagonal ? p.slash : p.vertical) + (int64_t)max(line.number, 0) * p.ldScores + at;
+  if (outside(p, end)) {
+    for (int key = begin; line.number >= 0 && key + at < end; key += TILE) {
+      scores[key] = 0.f;
+    }
+    return;
+  }
 
-  copyRows<D>(stages, k, p.ldk, from, p.tokens);
+  const int from = max(0, begin - TILE);
+  copyKeys<D>(stages, keys, p, from);
   commitCopies();
   QueryFragments<D> q;
-  q.load(p.q + head * D, p.ldq, p.tokens - TILE + warpRow, p.tokens);
-  joinPartials(p, sums);
+  q.load(p.q + line.head * D, p.ldq, p.tokens - TILE + line.warpRow, p.tokens);
   float base[2];
   float weight[2];
 #pragma unroll
   for (int half = 0; half < 2; half++) {
-    base[half] = sums[warpRow + lane / 4 + 8 * half];
-    weight[half] = sums[TILE + warpRow + lane / 4 + 8 * half];
+    const float* joined = p.joined + (int64_t)max(line.number, 0) * 2 * TILE + line.warpRow +
+        lane / 4 + 8 * half;
+    base[half] = joined[0];
+    weight[half] = joined[TILE];
   }
 
-  float carry = 0.f;  // of the diagonal that begins in the tile before, for the first 64 threads
+  float* probabilities = reinterpret_cast<float*>(memory + Memory::STAGES) +
+      threadIdx.x / THREADS * (TILE * P_STRIDE);
+  float carry = 0.f;  // of the diagonal that begins in the tile before
   int stage = 0;
   for (int key = from; key < end; key += TILE, stage ^= 1) {
     waitForCopies();
     __syncthreads();
     if (key + TILE < end) {
-      copyRows<D>(stages + (stage ^ 1) * Layout::BYTES, k, p.ldk, key + TILE, p.tokens);
+      copyKeys<D>(stages + (stage ^ 1) * Layout::BYTES, keys, p, key + TILE);
     }
     commitCopies();
+    if (line.number < 0) {
+      __syncthreads();
+      continue;
+    }
     float s[TILE / 8][4];
-    lineScores<D>(s, q, p, stages + stage * Layout::BYTES, key);
+    lineScores<D>(s, q, p, line, stages + stage * Layout::BYTES, key);
 #pragma unroll
     for (int half = 0; half < 2; half++) {
-      float* target = probabilities + (warpRow + lane / 4 + 8 * half) * P_STRIDE + 2 * (lane % 4);
+      float* target =
+          probabilities + (line.warpRow + lane / 4 + 8 * half) * P_STRIDE + 2 * (lane % 4);
 #pragma unroll
       for (int n = 0; n < TILE / 8; n++) {
         *reinterpret_cast<float2*>(target + n * 8) =
@@ -279,23 +336,22 @@ __device__ __forceinline__ void lineSum(const LineParams& p) {
     __syncthreads();
     // Row r and column c of the tile lie on its diagonal c + 63 - r; every thread adds 64 numbers.
     float sum = 0.f;
-    if (threadIdx.x < TILE) {
-      for (int r = TILE - 1 - line; r < TILE; r++) {
-        sum += probabilities[r * P_STRIDE + line - (TILE - 1) + r];
+    if (diagonal) {
+      for (int r = TILE - 1 - at; r < TILE; r++) {
+        sum += probabilities[r * P_STRIDE + at - (TILE - 1) + r];
       }
       sum += carry;
       carry = 0.f;
-      for (int r = 0; r < TILE - 1 - line; r++) {
-        carry += probabilities[r * P_STRIDE + line + 1 + r];
+      for (int r = 0; r < TILE - 1 - at; r++) {
+        carry += probabilities[r * P_STRIDE + at + 1 + r];
       }
     } else {
       for (int r = 0; r < TILE; r++) {
-        sum += probabilities[r * P_STRIDE + line];
+        sum += probabilities[r * P_STRIDE + at];
       }
     }
-    if (key >= begin && key + line < p.tokens) {
-      float* scores = threadIdx.x < TILE ? p.slash : p.vertical;
-      scores[blockIdx.y * p.ldScores + key + line] = sum;
+    if (key >= begin && key + at < p.tokens) {
+      scores[key] = sum;
     }
   }
 }
@@ -305,17 +361,22 @@ constexpr int POOL_TILE = 64;
 constexpr int POOL_DEPTH = 16;
 constexpr int POOL_THREADS = 256;
 
+constexpr int JOIN_THREADS = 1024;
+constexpr int JOIN_PARTS = JOIN_THREADS / TILE;
+
 }  // namespace
 
+// Launch tables: threads and memory for LINE_HEADS heads, heads, memory of each head.
 #define LINE_KERNELS(D)                                                                        \
   extern "C" {                                                                                 \
-  __constant__ int line_max_d##D##_launch[] = {THREADS, LineMemory<D>::MAX_BYTES, BLOCK_KEYS, 0}; \
-  __constant__ int line_sum_d##D##_launch[] = {THREADS, LineMemory<D>::SUM_BYTES, BLOCK_KEYS, 0}; \
-  __global__ void __launch_bounds__(THREADS, 3)                                                \
+  __constant__ int line_max_d##D##_launch[] = {LINE_THREADS, LineMemory<D>::STAGES, LINE_HEADS, 0}; \
+  __constant__ int line_sum_d##D##_launch[] = {                                                \
+      LINE_THREADS, LineMemory<D>::SUM_BYTES, LINE_HEADS, LineMemory<D>::HEAD_BYTES};          \
+  __global__ void __launch_bounds__(LINE_THREADS, 1)                                           \
       line_max_d##D(const __grid_constant__ LineParams p) {                                    \
     lineMax<D>(p);                                                                             \
   }                                                                                            \
-  __global__ void __launch_bounds__(THREADS, 3)                                                \
+  __global__ void __launch_bounds__(LINE_THREADS, 1)                                           \
       line_sum_d##D(const __grid_constant__ LineParams p) {                                    \
     lineSum<D>(p);                                                                             \
   }                                                                                            \
@@ -328,8 +389,45 @@ LINE_KERNELS(96)
 LINE_KERNELS(128)
 
 extern "C" {
+__constant__ int line_join_launch[] = {JOIN_THREADS, 0, 0, 0};
 __constant__ int pool_launch[] = {THREADS, 0, 0, 0};
 __constant__ int pool_scores_launch[] = {POOL_THREADS, 0, POOL_TILE, POOL_TILE};
+
+// joined[line][0][row] = maximum over all blocks, [1][row] = 1 / weight sum; one block for a line.
+__global__ void __launch_bounds__(JOIN_THREADS) line_join(const __grid_constant__ LineParams p) {
+  __shared__ float parts[JOIN_PARTS][TILE];
+  const int row = threadIdx.x % TILE;
+  const int part = threadIdx.x / TILE;
+  const float* partials = p.partials + (int64_t)blockIdx.x * p.blocks * 2 * TILE;
+  float best = NEGATIVE_INFINITY;
+  for (int block = part; block < p.blocks; block += JOIN_PARTS) {
+    best = fmaxf(best, partials[(int64_t)block * 2 * TILE + row]);
+  }
+  parts[part][row] = best;
+  __syncthreads();
+  for (int other = 0; other < JOIN_PARTS; other++) {
+    best = fmaxf(best, parts[other][row]);
+  }
+  __syncthreads();
+  const float base = best == NEGATIVE_INFINITY ? 0.f : best;
+  float total = 0.f;
+  for (int block = part; block < p.blocks; block += JOIN_PARTS) {
+    const float* partial = partials + (int64_t)block * 2 * TILE;
+    total += partial[TILE + row] * exp2Fast(partial[row] - base);
+  }
+  parts[part][row] = total;
+  __syncthreads();
+  if (part == 0) {
+    total = 0.f;
+    for (int other = 0; other < JOIN_PARTS; other++) {
+      total += parts[other][row];
+    }
+    float* joined = p.joined + (int64_t)blockIdx.x * 2 * TILE;
+    joined[row] = base;
+    // Rows before the document have no weight.
+    joined[TILE + row] = p.tokens - TILE + row >= 0 ? 1.f / total : 0.f;
+  }
+}
 
 // Sum or mean of the rows of each 64-row tile, for one head in each blockIdx.y.
 __global__ void __launch_bounds__(THREADS) pool(const __grid_constant__ PoolParams p) {
@@ -349,17 +447,25 @@ __global__ void __launch_bounds__(THREADS) pool(const __grid_constant__ PoolPara
   }
 }
 
-// scores[r][n] = queries[r] . keys[n] for key tiles n up to the row's own, fromTile + r. In fp32:
-// scores lie close together, and the choice between them should not depend on rounding.
+// scores[block][r][n] = queries[r] . keys[n] for key tiles n up to the row's own, in blocks of 64
+// query tiles of one head. In fp32: scores lie close together, and the choice between them should
+// not depend on rounding.
 __global__ void __launch_bounds__(POOL_THREADS)
     pool_scores(const __grid_constant__ PoolScoreParams p) {
   __shared__ float queries[POOL_DEPTH][POOL_TILE + 4];
   __shared__ float keys[POOL_DEPTH][POOL_TILE + 4];
-  const int row0 = blockIdx.y * POOL_TILE;
+  const int queryTiles = p.tiles - p.firstTile;
+  const int blocksOfHead = (queryTiles + POOL_TILE - 1) / POOL_TILE;
+  const int block = p.fromBlock + blockIdx.y;
+  const int row0 = block % blocksOfHead * POOL_TILE;
   const int tile0 = blockIdx.x * POOL_TILE;
-  if (tile0 > p.fromTile + min(row0 + POOL_TILE, p.rows) - 1) {
+  if (tile0 >= p.firstTile + min(row0 + POOL_TILE, queryTiles)) {
     return;
   }
+  const HeadEntry& entry = p.entries[p.blockHeads[block / blocksOfHead]];
+  const float* queryRows = p.queries + (int64_t)entry.firstAt * queryTiles * p.headDim;
+  const float* keyRows = p.keys + (int64_t)(entry.head / p.group) * p.tiles * p.headDim;
+  float* scores = p.scores + (int64_t)blockIdx.y * POOL_TILE * p.tiles;
   const int y = threadIdx.x / 16;
   const int x = threadIdx.x % 16;
   float sum[4][4] = {};
@@ -368,10 +474,10 @@ __global__ void __launch_bounds__(POOL_THREADS)
       const int c = i % POOL_DEPTH;
       const int r = i / POOL_DEPTH;
       const bool inside = depth + c < p.headDim;
-      queries[c][r] = inside && row0 + r < p.rows
-          ? p.queries[(int64_t)(row0 + r) * p.headDim + depth + c] : 0.f;
+      queries[c][r] = inside && row0 + r < queryTiles
+          ? queryRows[(int64_t)(row0 + r) * p.headDim + depth + c] : 0.f;
       keys[c][r] = inside && tile0 + r < p.tiles
-          ? p.keys[(int64_t)(tile0 + r) * p.headDim + depth + c] : 0.f;
+          ? keyRows[(int64_t)(tile0 + r) * p.headDim + depth + c] : 0.f;
     }
     __syncthreads();
 #pragma unroll
@@ -390,10 +496,10 @@ __global__ void __launch_bounds__(POOL_THREADS)
   for (int i = 0; i < 4; i++) {
 #pragma unroll
     for (int j = 0; j < 4; j++) {
-      const int row = row0 + y * 4 + i;
+      const int row = y * 4 + i;
       const int tile = tile0 + x + 16 * j;
-      if (row < p.rows && tile < p.tiles && tile <= p.fromTile + row) {
-        p.scores[(int64_t)row * p.tiles + tile] = sum[i][j];
+      if (row0 + row < queryTiles && tile <= p.firstTile + row0 + row) {
+        scores[(int64_t)row * p.tiles + tile] = sum[i][j];
       }
     }
   }

@@ -265,22 +265,37 @@ def error_checks(module):
     report("rows that do not see the NaN key", 0 if fine else 1, 0.5)
 
 
+def entries_of(head_list):
+    """A table of heads as IndexPlan writes it; the estimate reads only which query heads they are."""
+    return ints([[head, 2] + [0] * 8 for head in head_list])
+
+
 def lines(module, q, k, shape, head_list, window, scale, ld):
     tokens, heads, kv_heads, head_dim = shape
+    group = heads // kv_heads
     count = len(head_list)
-    keys_per_block = module.tables[f"line_max_d{head_dim}_launch"][2]
-    blocks = (tokens + keys_per_block - 1) // keys_per_block
+    threads, shared, most, head_bytes = module.tables[f"line_sum_d{head_dim}_launch"]
+    block_tiles = max(4, min(32, tiles(tokens) // 64))
+    blocks = (tiles(tokens) + block_tiles - 1) // block_tiles
+    items = []
+    for kv_head in range(kv_heads):
+        of_head = [i for i, head in enumerate(head_list) if head // group == kv_head]
+        for at in range(0, len(of_head), most):
+            items.append((of_head[at : at + most] + [-1] * most)[:most])
     vertical = torch.full((count, ld), float("nan"), device="cuda")
     slash = torch.full((count, ld), float("nan"), device="cuda")
     partials = torch.full((count * blocks * 128,), float("nan"), device="cuda")
-    listed = ints(head_list)
+    joined = torch.full((count * 128,), float("nan"), device="cuda")
+    entries, listed, item_list = entries_of(head_list), ints(range(count)), ints(items)
     parameters = struct.pack(
-        "<6Q3q5if", q.data_ptr(), k.data_ptr(), vertical.data_ptr(), slash.data_ptr(),
-        partials.data_ptr(), listed.data_ptr(), q.stride(0), k.stride(0), ld, tokens, heads,
-        kv_heads, count, window, scale * math.log2(math.e))
+        "<9Q3q5if", q.data_ptr(), k.data_ptr(), vertical.data_ptr(), slash.data_ptr(),
+        partials.data_ptr(), joined.data_ptr(), entries.data_ptr(), listed.data_ptr(),
+        item_list.data_ptr(), q.stride(0), k.stride(0), ld, tokens, group, blocks, block_tiles,
+        window, scale * math.log2(math.e))
     assert len(parameters) == module.tables["line_layout"][0]
-    module.launch(f"line_max_d{head_dim}", (blocks, count), parameters)
-    module.launch(f"line_sum_d{head_dim}", (blocks, count), parameters)
+    module.launch(f"line_max_d{head_dim}", (blocks, len(items)), parameters)
+    module.launch("line_join", (count, 1), parameters)
+    module.launch(f"line_sum_d{head_dim}", (blocks, len(items)), parameters)
     return vertical, slash
 
 
@@ -352,17 +367,23 @@ def pool_checks(module, small):
                     expected = torch.stack(parts)
                     error = ((actual.double() - expected).norm() / expected.norm()).item()
                     report(f"pool T={tokens} D={head_dim} first={first} mean={mean}", error, 1e-5)
+                # Three query heads share the KV head; the pooled heads are 2 and 0.
                 rows, wanted = queries.shape[1], tiles(tokens)
-                scores = torch.full((rows, wanted), float("nan"), device="cuda")
-                parameters = struct.pack("<3Q4i", queries[0].data_ptr(), keys.data_ptr(),
-                                         scores.data_ptr(), head_dim, rows, wanted, first_tile)
+                blocks = 2 * tiles(rows)
+                scores = torch.full((blocks, TILE, wanted), float("nan"), device="cuda")
+                entries = ints([[2, 3, 1, 0, 0] + [0] * 5, [0, 3, 1, 0, 1] + [0] * 5])
+                listed = ints([0, 1])
+                parameters = struct.pack(
+                    "<5Q5i4x", queries.data_ptr(), keys.data_ptr(), scores.data_ptr(),
+                    entries.data_ptr(), listed.data_ptr(), head_dim, 3, wanted, first_tile, 0)
                 assert len(parameters) == module.tables["pool_score_layout"][0]
                 _, _, a, b = module.tables["pool_scores_launch"]
-                module.launch("pool_scores", ((wanted + b - 1) // b, (rows + a - 1) // a), parameters)
-                expected = queries[0].double() @ keys[0].double().T
+                module.launch("pool_scores", ((wanted + b - 1) // b, blocks), parameters)
+                scores = scores.view(2, -1, wanted)[:, :rows]
+                expected = queries.double() @ keys[0].double().T
                 n = torch.arange(wanted, device="cuda")[None, :]
                 m = torch.arange(rows, device="cuda")[:, None] + first_tile
-                causal = n <= m
+                causal = (n <= m).expand(2, -1, -1)
                 error = ((scores.double() - expected)[causal].norm() / expected[causal].norm()).item()
                 report(f"pool scores T={tokens} D={head_dim} first={first_tile}", error, 1e-5)
 

@@ -76,40 +76,46 @@ final class CudaAttention {
   }
 
   /** Enqueues it; a weight sum that is not positive is among the findings. */
-  void run(CudaIndex index, CudaTensor q, CudaTensor k, CudaTensor v, CudaTensor out) {
+  void run(DeviceLists index, CudaTensor q, CudaTensor k, CudaTensor v, CudaTensor out) {
     AttentionShape shape = index.shape();
     Kernel kernel = module.kernel(kernelName("attention", shape));
     int call = calls++;
-    Findings.Word error =
-        findings.expectNothing(
-            bad ->
-                "Attention of head %d at query %d, in call %d since the last completion, has a weight sum that is not positive: its keys or queries are not finite, or its index shows it no key"
-                    .formatted(bad >>> Integer.SIZE, (int) bad, call));
-    kernel.launch(
-        stream,
-        index.queryTiles(),
-        shape.heads(),
-        new Parameters(
-            q.address(),
-            k.address(),
-            v.address(),
-            out.address(),
-            index.rows(),
-            index.runs(),
-            index.columns(),
-            index.headList(),
-            error.address(),
-            q.stride(),
-            k.stride(),
-            v.stride(),
-            out.stride(),
-            shape.tokens(),
-            shape.heads(),
-            shape.kvHeads(),
-            shape.heads(),
-            index.firstTile(),
-            index.queryTiles(),
-            shape.window(),
-            scaleLog2(shape)));
+    for (int group = 0; group < index.groups(); group++) {
+      DeviceLists.Lists lists = index.lists(group);
+      kernel.launch(
+          stream,
+          index.queryTiles(),
+          lists.heads(),
+          new Parameters(
+              q.address(),
+              k.address(),
+              v.address(),
+              out.address(),
+              lists.rows(),
+              lists.runs(),
+              lists.columns(),
+              lists.headList(),
+              expectWeights(call).address(),
+              q.stride(),
+              k.stride(),
+              v.stride(),
+              out.stride(),
+              shape.tokens(),
+              shape.heads(),
+              shape.kvHeads(),
+              lists.heads(),
+              index.firstTile(),
+              index.queryTiles(),
+              shape.window(),
+              scaleLog2(shape)));
+    }
+    index.attended();
+  }
+
+  private Findings.Word expectWeights(int call) {
+    return findings.expectNothing(
+        bad ->
+            "Attention of head %d at query %d, in call %d since the last completion, has a weight sum that is not positive: its keys or queries are not finite, or its index shows it no key"
+                .formatted(bad >>> Integer.SIZE, (int) bad, call));
   }
 }

@@ -16,7 +16,6 @@ import io.sparsefill.kernels.RopeTable;
 import io.sparsefill.kernels.Shapes;
 import io.sparsefill.kernels.Tensor;
 import io.sparsefill.kernels.Workers;
-import io.sparsefill.kernels.attention.TileIndex;
 import java.nio.IntBuffer;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -43,6 +42,7 @@ public final class CudaBackend implements Backend {
   private final CudaGemm gemm;
   private final Findings findings;
   private final StreamClock clock;
+  private final IndexBuilder indexing;
   private final CudaAttention attention;
   private final Departure departure;
   private DeviceMemory.Block nllScratch;
@@ -66,7 +66,7 @@ public final class CudaBackend implements Backend {
   /**
    * A backend on the first device.
    *
-   * @param threads CPU threads that convert weights and build indices
+   * @param threads CPU threads that convert weights
    * @throws CudaFailure if there is no driver or no fitting device, saying why
    */
   public CudaBackend(int threads) {
@@ -98,6 +98,7 @@ public final class CudaBackend implements Backend {
       this.gemm = own(products.open(() -> TiledGemm.open(context, memory, stream)));
       this.findings = own(new Findings(memory, stream));
       this.clock = own(new StreamClock(stream));
+      this.indexing = new IndexBuilder(context, memory, stream, transfers, findings, clock);
       this.attention = new CudaAttention(context, stream, findings);
       this.departure = own(new Departure(context, memory, stream));
       complete = true;
@@ -122,6 +123,16 @@ public final class CudaBackend implements Backend {
             context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR),
             context.totalBytes() / (double) (1L << 30),
             gemm.name());
+  }
+
+  /** What makes its indices. */
+  IndexBuilder indexBuilder() {
+    return indexing;
+  }
+
+  /** Where this backend's tensors and indices lie. */
+  DeviceMemory memory() {
+    return memory;
   }
 
   /** Bytes of device memory that this backend and its tensors hold. */
@@ -368,34 +379,23 @@ public final class CudaBackend implements Backend {
       int firstTile,
       Tensor q,
       Tensor k) {
-    CudaEstimate estimate = estimate(shape, q, k);
-    StreamClock.Stretch stretch = clock.begin();
-    return index(
-        new CudaIndexing(workers, shape, estimate).build(patterns, dispatch, firstTile), stretch);
+    return index(patterns, shape, dispatch, firstTile, q, k, IndexPlan.LIST_BYTES);
   }
 
-  /** What the patterns choose from, for one layer. */
-  CudaEstimate estimate(AttentionShape shape, Tensor q, Tensor k) {
+  /** Like {@link #index}, with less memory for lists, so that heads go in more groups. */
+  CudaIndex index(
+      List<HeadPattern> patterns,
+      AttentionShape shape,
+      boolean dispatch,
+      int firstTile,
+      Tensor q,
+      Tensor k,
+      long listBytes) {
+    CudaTensor queries = queries(shape, q);
+    CudaTensor keys = CudaTensor.of(k, shape.tokens(), keyCols(shape), "keys");
     context.enter();
-    return new CudaEstimate(
-        context,
-        memory,
-        stream,
-        transfers,
-        workers,
-        shape,
-        queries(shape, q),
-        CudaTensor.of(k, shape.tokens(), keyCols(shape), "keys"));
-  }
-
-  /** An index made elsewhere, on the device. */
-  AttentionIndex index(TileIndex tiles) {
-    context.enter();
-    return index(tiles, clock.begin());
-  }
-
-  private AttentionIndex index(TileIndex tiles, StreamClock.Stretch stretch) {
-    return new CudaIndex(tiles, memory, transfers, stretch);
+    return indexing.index(
+        indexing.plan(patterns, shape, dispatch, firstTile, listBytes), queries, keys);
   }
 
   private static CudaTensor queries(AttentionShape shape, Tensor q) {
@@ -409,7 +409,7 @@ public final class CudaBackend implements Backend {
   @Override
   public void attention(
       AttentionIndex index, AttentionShape shape, Tensor q, Tensor k, Tensor v, Tensor out) {
-    if (!(index instanceof CudaIndex mine) || !mine.shape().equals(shape)) {
+    if (!(index instanceof DeviceLists mine) || !mine.shape().equals(shape)) {
       throw new IllegalArgumentException(
           "Cannot compute attention: the index was not made by this backend for " + shape);
     }
@@ -419,7 +419,6 @@ public final class CudaBackend implements Backend {
     CudaTensor target = CudaTensor.of(out, q.rows(), q.cols(), "attention's output");
     context.enter();
     attention.run(mine, queries, keys, values, target.willBeWritten());
-    mine.attended();
   }
 
   @Override
@@ -480,6 +479,7 @@ public final class CudaBackend implements Backend {
   @Override
   public void complete() {
     context.enter();
+    indexing.restartCount();
     attention.restartCount();
     findings.read();
     clock.read();

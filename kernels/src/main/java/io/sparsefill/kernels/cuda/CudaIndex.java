@@ -1,123 +1,90 @@
 package io.sparsefill.kernels.cuda;
 
 import io.sparsefill.kernels.AttentionCost;
-import io.sparsefill.kernels.AttentionIndex;
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.attention.TileIndex;
-import java.nio.IntBuffer;
 
-/** A tile index in device memory, in the lists that {@code attention.cu} walks. */
-final class CudaIndex implements AttentionIndex {
-  /** Lists begin at multiples of this many ints. */
-  private static final int ALIGNMENT = 64;
-
-  private final AttentionShape shape;
-  private final int firstTile;
-  private final int queryTiles;
-  private final Cost cost;
+/**
+ * The index of one layer in device memory. What the patterns chose lies there as a whole, the lists
+ * that the attention walks for one group of heads at a time: they are made when the group's turn
+ * comes. Everything is enqueued; nobody waits.
+ */
+final class CudaIndex implements DeviceLists {
+  private final IndexPlan plan;
+  private final IndexBuilder builder;
   private final DeviceMemory.Block memory;
-  private final long runs;
-  private final long columns;
-  private final long headList;
+  private final Cost cost;
+  private int built = -1; // the group whose lists are in memory, -1 if none
 
+  /** An index over memory that the plan lays out, whose lines are chosen. */
   CudaIndex(
-      TileIndex tiles, DeviceMemory device, Transfers transfers, StreamClock.Stretch stretch) {
-    this.shape = tiles.shape();
-    this.firstTile = tiles.firstTile();
-    this.queryTiles = tiles.queryTiles();
-    this.cost = new Cost(tiles.computedTiles(), tiles.causalTiles(), tiles.sparseHeads(), stretch);
-    TileIndex.Lists lists = tiles.lists();
-    IntBuffer[] parts = {rows(lists), runs(lists), lists.columns(), heads(shape.heads())};
-    long[] firstByte = new long[parts.length];
-    long ints = 0;
-    for (int i = 0; i < parts.length; i++) {
-      firstByte[i] = ints * Integer.BYTES;
-      ints += (parts[i].remaining() + ALIGNMENT - 1L) / ALIGNMENT * ALIGNMENT;
+      IndexPlan plan,
+      IndexBuilder builder,
+      DeviceMemory.Block memory,
+      StreamClock.Stretch stretch) {
+    this.plan = plan;
+    this.builder = builder;
+    this.memory = memory;
+    this.cost = new Cost(stretch);
+  }
+
+  /** Makes the lists of the first group already, so that they are there when the attention is. */
+  void begin() {
+    build(0);
+  }
+
+  @Override
+  public AttentionShape shape() {
+    return plan.shape();
+  }
+
+  @Override
+  public int firstTile() {
+    return plan.firstTile();
+  }
+
+  @Override
+  public int groups() {
+    return plan.groups().size();
+  }
+
+  @Override
+  public Lists lists(int group) {
+    build(group);
+    IndexPlan.Group heads = plan.groups().get(group);
+    IndexPlan.Layout layout = plan.layout();
+    long begin = memory.address();
+    return new Lists(
+        heads.heads(),
+        begin + layout.rows(),
+        begin + layout.runs(),
+        begin + layout.columns(),
+        begin + plan.headList() + (long) heads.first() * Integer.BYTES);
+  }
+
+  IndexPlan plan() {
+    return plan;
+  }
+
+  DeviceMemory.Block memory() {
+    return memory;
+  }
+
+  /** Makes the lists of a group, unless they are there. */
+  private void build(int group) {
+    if (built == group) {
+      return;
     }
-    memory =
-        device.allocate(
-            ints * Integer.BYTES, "the attention index of " + shape.tokens() + " tokens");
-    boolean complete = false;
-    try {
-      for (int i = 0; i < parts.length; i++) {
-        transfers.upload(parts[i], memory, firstByte[i]);
-      }
-      complete = true;
-    } finally {
-      if (!complete) {
-        memory.close();
-      }
+    built = -1;
+    Counts counts = builder.build(plan, plan.groups().get(group), memory);
+    if (cost.groups[group] == null) {
+      cost.groups[group] = counts;
     }
-    runs = firstByte[1];
-    columns = firstByte[2];
-    headList = firstByte[3];
+    built = group;
   }
 
-  /** (first run, runs, first column, columns) of each row. */
-  private static IntBuffer rows(TileIndex.Lists lists) {
-    int count = lists.runOffset().remaining() - 1;
-    IntBuffer rows = IntBuffer.allocate(Math.multiplyExact(4, count));
-    for (int row = 0; row < count; row++) {
-      int run = lists.runOffset().get(row);
-      int column = lists.columnOffset().get(row);
-      rows.put(run).put(lists.runOffset().get(row + 1) - run);
-      rows.put(column).put(lists.columnOffset().get(row + 1) - column);
-    }
-    return rows.flip();
-  }
-
-  /** (first key, tiles) of each run. */
-  private static IntBuffer runs(TileIndex.Lists lists) {
-    int count = lists.runStart().remaining();
-    IntBuffer runs = IntBuffer.allocate(Math.multiplyExact(2, count));
-    for (int run = 0; run < count; run++) {
-      runs.put(lists.runStart().get(run)).put(lists.runTiles().get(run));
-    }
-    return runs.flip();
-  }
-
-  private static IntBuffer heads(int count) {
-    IntBuffer heads = IntBuffer.allocate(count);
-    for (int head = 0; head < count; head++) {
-      heads.put(head);
-    }
-    return heads.flip();
-  }
-
-  AttentionShape shape() {
-    return shape;
-  }
-
-  int firstTile() {
-    return firstTile;
-  }
-
-  int queryTiles() {
-    return queryTiles;
-  }
-
-  /** Address of (first run, runs, first column, columns) of row head * queryTiles + tile. */
-  long rows() {
-    return memory.address();
-  }
-
-  /** Address of (first key, tiles) of each run. */
-  long runs() {
-    return memory.address() + runs;
-  }
-
-  /** Address of the key of each column. */
-  long columns() {
-    return memory.address() + columns;
-  }
-
-  /** Address of the list of query heads, in the order of the rows. */
-  long headList() {
-    return memory.address() + headList;
-  }
-
-  /** Says that the attention over it is enqueued. */
-  void attended() {
+  @Override
+  public void attended() {
     cost.stretch.end();
   }
 
@@ -130,11 +97,65 @@ final class CudaIndex implements AttentionIndex {
   public void close() {
     cost.stretch.end();
     memory.close();
+    cost.closed = true;
   }
 
-  private record Cost(
-      long computedTiles, long causalTiles, int sparseHeads, StreamClock.Stretch stretch)
-      implements AttentionCost {
+  /**
+   * What the lists of one group say: sums over its heads, counted from {@link Findings#NOTHING}.
+   *
+   * @param computed tiles that the attention computes
+   * @param sparse heads that are not dense
+   */
+  record Counts(Findings.Word computed, Findings.Word sparse) {}
+
+  /** Reads what the groups said when they were built; groups that were not yet are built for it. */
+  private final class Cost implements AttentionCost {
+    private final StreamClock.Stretch stretch;
+    private final Counts[] groups = new Counts[plan.groups().size()];
+    private final long causalTiles = TileIndex.causalTiles(plan.shape(), plan.firstTile());
+    private boolean closed;
+
+    Cost(StreamClock.Stretch stretch) {
+      this.stretch = stretch;
+    }
+
+    private void buildAll() {
+      for (int group = 0; group < groups.length; group++) {
+        if (groups[group] == null) {
+          if (closed) {
+            throw new IllegalStateException(
+                "Cannot tell what the attention costs: its index was closed before it ran");
+          }
+          build(group);
+        }
+      }
+    }
+
+    @Override
+    public long computedTiles() {
+      buildAll();
+      long sum = 0;
+      for (Counts group : groups) {
+        sum += group.computed.value() - Findings.NOTHING;
+      }
+      return sum;
+    }
+
+    @Override
+    public long causalTiles() {
+      return causalTiles;
+    }
+
+    @Override
+    public int sparseHeads() {
+      buildAll();
+      long sum = 0;
+      for (Counts group : groups) {
+        sum += group.sparse.value() - Findings.NOTHING;
+      }
+      return Math.toIntExact(sum);
+    }
+
     @Override
     public double seconds() {
       return stretch.seconds();

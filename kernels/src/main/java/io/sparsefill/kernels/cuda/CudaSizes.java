@@ -3,7 +3,6 @@ package io.sparsefill.kernels.cuda;
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.DeviceSizes;
 import io.sparsefill.kernels.HeadPattern;
-import io.sparsefill.kernels.attention.TileIndex;
 import java.util.List;
 
 /** Tensors of bf16 and fp32 whose rows begin at 16-byte boundaries. */
@@ -37,13 +36,9 @@ final class CudaSizes implements DeviceSizes {
   @Override
   public long indexBytes(
       List<HeadPattern> patterns, AttentionShape shape, boolean dispatch, int firstTile) {
-    int tiles = TileIndex.tiles(shape.tokens());
-    long bytes = 0;
-    for (HeadPattern pattern : patterns) {
-      ListCapacity capacity = ListCapacity.of(pattern, shape);
-      bytes += 16L * (tiles - firstTile) + 8 * capacity.runs(firstTile, tiles);
-      bytes += Integer.BYTES * capacity.columns(firstTile, tiles);
-    }
-    return bytes + 2L * Float.BYTES * shape.heads() * shape.tokens();
+    return new IndexPlan(
+            patterns, shape, dispatch, firstTile, IndexPlan.LIST_BYTES, IndexPlan.Kernels.shipped())
+        .layout()
+        .bytes();
   }
 }

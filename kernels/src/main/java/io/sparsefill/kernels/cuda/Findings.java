@@ -47,13 +47,18 @@ final class Findings implements AutoCloseable {
   }
 
   /**
-   * A word for kernels that are enqueued before the next word is asked for: asking may read and
-   * clear all that were handed out before.
+   * Makes sure that so many words can be handed out without reading and clearing those before:
+   * kernels that use them are enqueued together.
    */
-  Word word() {
-    if (unread.size() == WORDS) {
+  void reserve(int words) {
+    if (unread.size() + words > WORDS) {
       read();
     }
+  }
+
+  /** A word for kernels that are enqueued before the next one is asked for or reserved. */
+  Word word() {
+    reserve(1);
     Word word = new Word(device.address() + (long) unread.size() * Long.BYTES);
     unread.add(word);
     return word;

@@ -19,6 +19,17 @@ record Kernel(
     String name, CUfunction function, int threads, int sharedBytes, int first, int second) {
   /** Starts it over a grid of blocks; the call returns at once. */
   void launch(CudaStream stream, long gridX, long gridY, KernelParameters parameters) {
+    launch(stream, gridX, gridY, threads, sharedBytes, parameters);
+  }
+
+  /** Starts it with smaller blocks than the largest, which its launch table names. */
+  void launch(
+      CudaStream stream,
+      long gridX,
+      long gridY,
+      int blockThreads,
+      int blockBytes,
+      KernelParameters parameters) {
     StructWriter struct = StructWriter.ofThread();
     parameters.write(struct);
     // y is limited to 65535 blocks; the launchers put what grows with the document into x.
@@ -31,10 +42,10 @@ record Kernel(
                   Math.toIntExact(gridX),
                   Math.toIntExact(gridY),
                   1,
-                  threads,
+                  blockThreads,
                   1,
                   1,
-                  sharedBytes,
+                  blockBytes,
                   stream.handle(),
                   Pointer.to(struct.address()),
                   null);

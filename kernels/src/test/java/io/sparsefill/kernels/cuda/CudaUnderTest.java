@@ -10,7 +10,10 @@ import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.Tensor;
 import io.sparsefill.kernels.attention.LineSelection;
 import io.sparsefill.kernels.attention.TileIndex;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /** The CUDA backend in its contract tests. */
 final class CudaUnderTest implements BackendUnderTest {
@@ -36,13 +39,15 @@ final class CudaUnderTest implements BackendUnderTest {
 
   @Override
   public AttentionIndex index(TileIndex tiles, Tensor k) {
-    return backend.index(tiles);
+    return new UploadedLists(tiles, backend.memory());
   }
 
   @Override
   public LineSelection lines(
       HeadPattern.VerticalSlash pattern, int head, AttentionShape shape, Tensor q, Tensor k) {
-    return backend.estimate(shape, q, k).lines(List.of(head), List.of(pattern)).get(0);
+    try (CudaIndex index = indexOf(pattern, head, shape, 0, q, k)) {
+      return ReadIndex.lines(index.plan(), index.memory(), head);
+    }
   }
 
   @Override
@@ -53,10 +58,29 @@ final class CudaUnderTest implements BackendUnderTest {
       int firstTile,
       Tensor q,
       Tensor k) {
-    return backend
-        .estimate(shape, q, k)
-        .blocks(List.of(head), List.of(pattern.topTiles()), firstTile)
-        .get(0);
+    try (CudaIndex index = indexOf(pattern, head, shape, firstTile, q, k)) {
+      TileIndex tiles = ReadIndex.tiles(index);
+      int[][] chosen = new int[tiles.queryTiles()][];
+      for (int m = firstTile; m < firstTile + chosen.length; m++) {
+        IntStream.Builder keys = IntStream.builder();
+        for (int run = tiles.runsBegin(head, m); run < tiles.runsEnd(head, m); run++) {
+          for (int i = 0; i < tiles.runTiles(run); i++) {
+            keys.add(tiles.runStart(run) / TileIndex.TILE + i);
+          }
+        }
+        chosen[m - firstTile] = keys.build().toArray();
+      }
+      return chosen;
+    }
+  }
+
+  /** An index of one head with a pattern among dense ones. */
+  private CudaIndex indexOf(
+      HeadPattern pattern, int head, AttentionShape shape, int firstTile, Tensor q, Tensor k) {
+    List<HeadPattern> patterns =
+        new ArrayList<>(Collections.nCopies(shape.heads(), new HeadPattern.Dense()));
+    patterns.set(head, pattern);
+    return backend.index(patterns, shape, false, firstTile, q, k, IndexPlan.LIST_BYTES);
   }
 
   @Override

@@ -29,7 +29,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class PtxTest {
   /** Every file, with the parameters that its layout tables belong to. */
   private static Stream<String> files() {
-    return Stream.of("rows", "gemm", "attention", "estimate");
+    return Stream.of("rows", "gemm", "attention", "estimate", "select", "tiles");
   }
 
   @ParameterizedTest
@@ -132,13 +132,29 @@ class PtxTest {
     assertLayout(
         "estimate",
         "line_layout",
-        new CudaEstimate.LineParameters(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+        new LineKernels.EstimateParameters(
+            1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18));
     assertLayout(
         "estimate",
         "pool_layout",
-        new CudaEstimate.PoolParameters(1, 2, 3, 4, 5, 6, 7, 8, 9, true));
+        new BlockKernels.PoolParameters(1, 2, 3, 4, 5, 6, 7, 8, 9, true));
     assertLayout(
-        "estimate", "pool_score_layout", new CudaEstimate.PoolScoreParameters(1, 2, 3, 4, 5, 6, 7));
+        "estimate",
+        "pool_score_layout",
+        new BlockKernels.ScoreParameters(1, 2, 3, 4, 5, 6, 7, 8, 9, 10));
+    assertLayout(
+        "select",
+        "select_layout",
+        new LineKernels.SelectParameters(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11));
+    assertLayout(
+        "select",
+        "choose_layout",
+        new BlockKernels.ChooseParameters(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12));
+    assertLayout(
+        "tiles",
+        "tiles_layout",
+        new TileKernels.Parameters(
+            1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, true));
   }
 
   private static void assertLayout(String file, String table, KernelParameters parameters) {
