@@ -1,6 +1,5 @@
-// What the sparse patterns look at before they choose (MInference, arXiv 2407.02490, algorithms 2
-// and 3): line scores for vertical-slash, pooled tile scores for block-sparse. The semantics are
-// those of CpuEstimate.
+// What vertical-slash heads look at before they choose their lines (MInference, arXiv 2407.02490,
+// algorithm 2). The semantics are those of CpuEstimate.
 //
 // Line scores are the attention of the last 64 queries, summed over key columns and diagonals. Two
 // launches pass over the keys, so that no [64, T] matrix is kept: line_max finds each row's maximum
@@ -14,7 +13,7 @@
 
 using namespace sparsefill;
 
-// Mirrored by records on the Java side; the layout tables let a test compare the offsets.
+// Mirrored by a record on the Java side; `line_layout` lets a test compare the offsets.
 struct LineParams {
   const bf16* q;
   const bf16* k;
@@ -34,32 +33,6 @@ struct LineParams {
   int blockTiles;           // key tiles of one block
   int window;
   float scaleLog2;
-};
-
-struct PoolParams {
-  const bf16* x;
-  float* out;
-  const int* headList;
-  int64_t ldx;
-  int tokens;
-  int headDim;
-  int count;
-  int firstTile;
-  int tiles;
-  int mean;
-};
-
-struct PoolScoreParams {
-  const float* queries;     // [pooled heads][tiles - firstTile][headDim]
-  const float* keys;        // [KV heads][tiles][headDim]
-  float* scores;            // [gridDim.y][64][tiles]
-  const HeadEntry* entries;
-  const int* blockHeads;    // which entries
-  int headDim;
-  int group;
-  int tiles;
-  int firstTile;
-  int fromBlock;            // number of the first block of 64 query tiles, counted over the heads
 };
 
 extern "C" {
@@ -83,30 +56,6 @@ __constant__ int line_layout[] = {
     (int)offsetof(LineParams, blockTiles),
     (int)offsetof(LineParams, window),
     (int)offsetof(LineParams, scaleLog2)};
-__constant__ int pool_layout[] = {
-    (int)sizeof(PoolParams),
-    (int)offsetof(PoolParams, x),
-    (int)offsetof(PoolParams, out),
-    (int)offsetof(PoolParams, headList),
-    (int)offsetof(PoolParams, ldx),
-    (int)offsetof(PoolParams, tokens),
-    (int)offsetof(PoolParams, headDim),
-    (int)offsetof(PoolParams, count),
-    (int)offsetof(PoolParams, firstTile),
-    (int)offsetof(PoolParams, tiles),
-    (int)offsetof(PoolParams, mean)};
-__constant__ int pool_score_layout[] = {
-    (int)sizeof(PoolScoreParams),
-    (int)offsetof(PoolScoreParams, queries),
-    (int)offsetof(PoolScoreParams, keys),
-    (int)offsetof(PoolScoreParams, scores),
-    (int)offsetof(PoolScoreParams, entries),
-    (int)offsetof(PoolScoreParams, blockHeads),
-    (int)offsetof(PoolScoreParams, headDim),
-    (int)offsetof(PoolScoreParams, group),
-    (int)offsetof(PoolScoreParams, tiles),
-    (int)offsetof(PoolScoreParams, firstTile),
-    (int)offsetof(PoolScoreParams, fromBlock)};
 }
 
 // Outside the unnamed namespace, whose mangled names depend on where the compiler finds the file.
@@ -356,11 +305,6 @@ __device__ __forceinline__ void lineSum(const LineParams& p) {
   }
 }
 
-// Rows and key tiles of one block of pool_scores, and how deep it goes at a time.
-constexpr int POOL_TILE = 64;
-constexpr int POOL_DEPTH = 16;
-constexpr int POOL_THREADS = 256;
-
 constexpr int JOIN_THREADS = 1024;
 constexpr int JOIN_PARTS = JOIN_THREADS / TILE;
 
@@ -390,8 +334,6 @@ LINE_KERNELS(128)
 
 extern "C" {
 __constant__ int line_join_launch[] = {JOIN_THREADS, 0, 0, 0};
-__constant__ int pool_launch[] = {THREADS, 0, 0, 0};
-__constant__ int pool_scores_launch[] = {POOL_THREADS, 0, POOL_TILE, POOL_TILE};
 
 // joined[line][0][row] = maximum over all blocks, [1][row] = 1 / weight sum; one block for a line.
 __global__ void __launch_bounds__(JOIN_THREADS) line_join(const __grid_constant__ LineParams p) {
@@ -426,82 +368,6 @@ __global__ void __launch_bounds__(JOIN_THREADS) line_join(const __grid_constant_
     joined[row] = base;
     // Rows before the document have no weight.
     joined[TILE + row] = p.tokens - TILE + row >= 0 ? 1.f / total : 0.f;
-  }
-}
-
-// Sum or mean of the rows of each 64-row tile, for one head in each blockIdx.y.
-__global__ void __launch_bounds__(THREADS) pool(const __grid_constant__ PoolParams p) {
-  if (blockIdx.x >= p.tiles || blockIdx.y >= p.count) {
-    return;
-  }
-  const int row0 = (p.firstTile + blockIdx.x) * TILE;
-  const int rows = min(TILE, p.tokens - row0);
-  const bf16* x = p.x + row0 * p.ldx + (int64_t)p.headList[blockIdx.y] * p.headDim;
-  float* out = p.out + ((int64_t)blockIdx.y * p.tiles + blockIdx.x) * p.headDim;
-  for (int c = threadIdx.x; c < p.headDim; c += THREADS) {
-    float sum = 0.f;
-    for (int r = 0; r < rows; r++) {
-      sum += __bfloat162float(x[r * p.ldx + c]);
-    }
-    out[c] = p.mean ? sum / rows : sum;
-  }
-}
-
-// scores[block][r][n] = queries[r] . keys[n] for key tiles n up to the row's own, in blocks of 64
-// query tiles of one head. In fp32: scores lie close together, and the choice between them should
-// not depend on rounding.
-__global__ void __launch_bounds__(POOL_THREADS)
-    pool_scores(const __grid_constant__ PoolScoreParams p) {
-  __shared__ float queries[POOL_DEPTH][POOL_TILE + 4];
-  __shared__ float keys[POOL_DEPTH][POOL_TILE + 4];
-  const int queryTiles = p.tiles - p.firstTile;
-  const int blocksOfHead = (queryTiles + POOL_TILE - 1) / POOL_TILE;
-  const int block = p.fromBlock + blockIdx.y;
-  const int row0 = block % blocksOfHead * POOL_TILE;
-  const int tile0 = blockIdx.x * POOL_TILE;
-  if (tile0 >= p.firstTile + min(row0 + POOL_TILE, queryTiles)) {
-    return;
-  }
-  const HeadEntry& entry = p.entries[p.blockHeads[block / blocksOfHead]];
-  const float* queryRows = p.queries + (int64_t)entry.firstAt * queryTiles * p.headDim;
-  const float* keyRows = p.keys + (int64_t)(entry.head / p.group) * p.tiles * p.headDim;
-  float* scores = p.scores + (int64_t)blockIdx.y * POOL_TILE * p.tiles;
-  const int y = threadIdx.x / 16;
-  const int x = threadIdx.x % 16;
-  float sum[4][4] = {};
-  for (int depth = 0; depth < p.headDim; depth += POOL_DEPTH) {
-    for (int i = threadIdx.x; i < POOL_TILE * POOL_DEPTH; i += POOL_THREADS) {
-      const int c = i % POOL_DEPTH;
-      const int r = i / POOL_DEPTH;
-      const bool inside = depth + c < p.headDim;
-      queries[c][r] = inside && row0 + r < queryTiles
-          ? queryRows[(int64_t)(row0 + r) * p.headDim + depth + c] : 0.f;
-      keys[c][r] = inside && tile0 + r < p.tiles
-          ? keyRows[(int64_t)(tile0 + r) * p.headDim + depth + c] : 0.f;
-    }
-    __syncthreads();
-#pragma unroll
-    for (int c = 0; c < POOL_DEPTH; c++) {
-#pragma unroll
-      for (int i = 0; i < 4; i++) {
-#pragma unroll
-        for (int j = 0; j < 4; j++) {
-          sum[i][j] += queries[c][y * 4 + i] * keys[c][x + 16 * j];
-        }
-      }
-    }
-    __syncthreads();
-  }
-#pragma unroll
-  for (int i = 0; i < 4; i++) {
-#pragma unroll
-    for (int j = 0; j < 4; j++) {
-      const int row = y * 4 + i;
-      const int tile = tile0 + x + 16 * j;
-      if (row0 + row < queryTiles && tile <= p.firstTile + row0 + row) {
-        scores[(int64_t)row * p.tiles + tile] = sum[i][j];
-      }
-    }
   }
 }
 }

@@ -1,6 +1,6 @@
-"""Checks the PTX of attention.cu and estimate.cu against PyTorch in float64, and times them.
+"""Checks the PTX of attention.cu, estimate.cu and blocks.cu against PyTorch in float64, and times them.
 
-    python3 check_attention.py FOLDER          all checks; FOLDER holds attention.ptx and estimate.ptx
+    python3 check_attention.py FOLDER          all checks; FOLDER holds the .ptx files
     python3 check_attention.py FOLDER --small  small cases only, for compute-sanitizer
     python3 check_attention.py FOLDER --time   times, beside PyTorch's FlashAttention-2 backend
 
@@ -482,7 +482,7 @@ def main():
     steps = [("attention", lambda: attention_checks(module, arguments.small)),
              ("error word", lambda: error_checks(module)),
              ("lines", lambda: line_checks(estimate, arguments.small)),
-             ("pool", lambda: pool_checks(estimate, arguments.small))]
+             ("pool", lambda: pool_checks(Module(f"{arguments.folder}/blocks.ptx"), arguments.small))]
     for name, step in steps:
         report.worst = 0.0
         before = failures

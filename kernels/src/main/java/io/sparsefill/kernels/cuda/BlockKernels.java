@@ -81,16 +81,16 @@ final class BlockKernels {
 
   /** Enqueues the means of the keys and the sums of the queries, by tiles of 64. */
   void pool(IndexPlan plan, long memory, CudaTensor q, CudaTensor k) {
-    if (plan.blockCount() > 0) {
-      IndexPlan.Layout layout = plan.layout();
+    if (plan.blockHeads().size() > 0) {
+      IndexLayout layout = plan.layout();
       int kvHeads = plan.shape().kvHeads();
-      pool(plan, k, memory + layout.pooledKeys(), memory + plan.kvList(), kvHeads, 0, true);
+      pool(plan, k, memory + layout.pooledKeys(), memory + plan.table().kvList(), kvHeads, 0, true);
       pool(
           plan,
           q,
           memory + layout.pooledQueries(),
-          memory + plan.blockList(),
-          plan.blockCount(),
+          memory + plan.table().blockList(),
+          plan.blockHeads().size(),
           plan.firstTile(),
           false);
     }
@@ -107,7 +107,7 @@ final class BlockKernels {
     AttentionShape shape = plan.shape();
     int tiles = plan.tiles() - firstTile;
     context
-        .module("estimate")
+        .module("blocks")
         .kernel("pool")
         .launch(
             stream,
@@ -132,11 +132,11 @@ final class BlockKernels {
    * @param error gets the first score that is NaN
    */
   void choose(IndexPlan plan, IndexPlan.Group group, long memory, long error) {
-    Kernel products = context.module("estimate").kernel("pool_scores");
-    Kernel choice = context.module("select").kernel("choose_tiles");
+    Kernel products = context.module("blocks").kernel("pool_scores");
+    Kernel choice = context.module("blocks").kernel("choose_tiles");
     AttentionShape shape = plan.shape();
-    IndexPlan.Layout layout = plan.layout();
-    long heads = memory + plan.blockList() + (long) group.firstBlockHead() * Integer.BYTES;
+    IndexLayout layout = plan.layout();
+    long heads = memory + plan.table().blockList() + (long) group.firstBlockHead() * Integer.BYTES;
     int blocks = group.blockHeads() * plan.scoreBlocks();
     int step = plan.scoreBlocksAtOnce();
     for (int from = 0; from < blocks; from += step) {

@@ -52,14 +52,14 @@ final class CudaIndex implements DeviceLists {
   public Lists lists(int group) {
     build(group);
     IndexPlan.Group heads = plan.groups().get(group);
-    IndexPlan.Layout layout = plan.layout();
+    IndexLayout layout = plan.layout();
     long begin = memory.address();
     return new Lists(
         heads.heads(),
         begin + layout.rows(),
         begin + layout.runs(),
         begin + layout.columns(),
-        begin + plan.headList() + (long) heads.first() * Integer.BYTES);
+        begin + plan.table().headList() + (long) heads.first() * Integer.BYTES);
   }
 
   IndexPlan plan() {

@@ -66,8 +66,8 @@ final class IndexBuilder {
     CudaIndex index = new CudaIndex(plan, this, memory, stretch);
     boolean complete = false;
     try {
-      transfers.upload(plan.table(), memory, 0);
-      if (plan.lineCount() > 0) {
+      transfers.upload(plan.table().ints(), memory, 0);
+      if (plan.lineHeads().size() > 0) {
         lines.run(plan, memory, q, k, expectNoNan().address());
       }
       blocks.pool(plan, memory.address(), q, k);
@@ -94,7 +94,7 @@ final class IndexBuilder {
 
   /** Copies the table of a plan, and enqueues the choice of lines from scores that are there. */
   void choose(IndexPlan plan, DeviceMemory.Block memory) {
-    transfers.upload(plan.table(), memory, 0);
+    transfers.upload(plan.table().ints(), memory, 0);
     lines.select(plan, memory, expectNoNan().address());
   }
 

@@ -5,10 +5,8 @@ import static io.sparsefill.kernels.attention.TileIndex.TILE;
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.attention.HeadIndexing;
-import io.sparsefill.kernels.attention.LineSelection;
 import io.sparsefill.kernels.attention.PatternCost;
 import io.sparsefill.kernels.attention.TileIndex;
-import java.nio.IntBuffer;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -33,12 +31,8 @@ final class IndexPlan {
   /** Pooled scores of block-sparse heads that are held at a time. */
   private static final long SCORE_BYTES = 256L << 20;
 
-  /** Parts begin at multiples of this many bytes. */
-  private static final long ALIGNMENT = 256;
-
-  private static final int ENTRY_INTS = 10;
-  private static final int ROW_BYTES = 16;
-  private static final int RUN_BYTES = 8;
+  static final int ROW_BYTES = 16;
+  static final int RUN_BYTES = 8;
 
   /** Key tiles of a block of the line estimate: at least and at most. */
   private static final int LEAST_LINE_TILES = 4;
@@ -48,14 +42,6 @@ final class IndexPlan {
   /** Blocks of the line estimate that are aimed at, for one item. */
   private static final int LINE_BLOCKS = 64;
 
-  /** Kinds of a head in its entry, as {@code index_table.cuh} numbers them. */
-  private enum Kind {
-    DENSE,
-    A_SHAPE,
-    VERTICAL_SLASH,
-    BLOCK_SPARSE
-  }
-
   /**
    * Heads whose lists are built and attended together.
    *
@@ -64,7 +50,12 @@ final class IndexPlan {
    * @param firstBlockHead position of its first head in the list of block-sparse heads
    * @param blockHeads how many of its heads are block-sparse
    */
-  record Group(int first, int heads, int firstBlockHead, int blockHeads) {}
+  record Group(int first, int heads, int firstBlockHead, int blockHeads) {
+    /** Position behind its last head. */
+    int end() {
+      return first + heads;
+    }
+  }
 
   private final AttentionShape shape;
   private final boolean dispatch;
@@ -76,10 +67,9 @@ final class IndexPlan {
   private final List<Integer> lineHeads = new ArrayList<>();
   private final List<Integer> blockHeads = new ArrayList<>();
   private final List<Group> groups = new ArrayList<>();
-  private final int[] items;
-  private final int[] table;
-  private final int lines;
-  private final Layout layout;
+  private final List<ListCapacity> capacities;
+  private final IndexTable table;
+  private final IndexLayout layout;
   private final long denseTiles;
   private final long denseWanted;
 
@@ -108,28 +98,6 @@ final class IndexPlan {
           histogram[3]);
     }
   }
-
-  /**
-   * Where everything lies, in bytes from the begin. The estimate's scores and the lists take the
-   * same place, one after the other.
-   */
-  record Layout(
-      long totals,
-      long lines,
-      long pooledKeys,
-      long pooledQueries,
-      long vertical,
-      long slash,
-      long partials,
-      long joined,
-      long histograms,
-      long counts,
-      long rows,
-      long rowsBefore,
-      long runs,
-      long columns,
-      long scores,
-      long bytes) {}
 
   /**
    * Plans.
@@ -165,21 +133,18 @@ final class IndexPlan {
             .toList();
     boolean open = this.patterns.stream().anyMatch(IndexPlan::isOpen);
     this.fromTile = dispatch && open ? 0 : firstTile;
-    ListCapacity[] capacities = new ListCapacity[patterns.size()];
-    for (int i = 0; i < capacities.length; i++) {
-      HeadPattern pattern = this.patterns.get(i);
-      capacities[i] = ListCapacity.of(pattern, shape);
-      if (pattern instanceof HeadPattern.VerticalSlash) {
-        lineHeads.add(i);
-      } else if (pattern instanceof HeadPattern.BlockSparse) {
-        blockHeads.add(i);
+    this.capacities =
+        this.patterns.stream().map(pattern -> ListCapacity.of(pattern, shape)).toList();
+    for (int head = 0; head < patterns.size(); head++) {
+      if (pattern(head) instanceof HeadPattern.VerticalSlash) {
+        lineHeads.add(head);
+      } else if (pattern(head) instanceof HeadPattern.BlockSparse) {
+        blockHeads.add(head);
       }
     }
-    group(capacities, listBytes);
-    this.items = items();
-    this.table = new int[tableInts()];
-    this.lines = fillTable(capacities);
-    this.layout = layOut(capacities);
+    group(listBytes);
+    this.table = new IndexTable(this, kernels.lineHeads());
+    this.layout = IndexLayout.of(this);
     this.denseTiles = new PatternCost(shape, 0).dense();
     this.denseWanted = new PatternCost(shape, firstTile).dense();
   }
@@ -197,19 +162,19 @@ final class IndexPlan {
   }
 
   /** The heads of a KV head stay together, where that fits: they read the same keys and values. */
-  private void group(ListCapacity[] capacities, long most) {
+  private void group(long most) {
     int first = 0;
     long taken = 0;
     int unit;
-    for (int head = 0; head < capacities.length; head += unit) {
+    for (int head = 0; head < heads(); head += unit) {
       unit = shape.group() - head % shape.group();
       long bytes = 0;
       for (int i = head; i < head + unit; i++) {
-        bytes += listBytes(capacities[i]);
+        bytes += listBytes(capacities.get(i));
       }
       if (bytes > most) {
         unit = 1;
-        bytes = listBytes(capacities[head]);
+        bytes = listBytes(capacities.get(head));
       }
       if (head > first && taken + bytes > most) {
         addGroup(first, head);
@@ -218,166 +183,13 @@ final class IndexPlan {
       }
       taken += bytes;
     }
-    addGroup(first, capacities.length);
+    addGroup(first, heads());
   }
 
   private void addGroup(int first, int end) {
     int from = (int) blockHeads.stream().filter(head -> head < first).count();
     int to = (int) blockHeads.stream().filter(head -> head < end).count();
     groups.add(new Group(first, end - first, from, to - from));
-  }
-
-  /** The lines of each KV head, so many at a time as a block serves. */
-  private int[] items() {
-    List<Integer> list = new ArrayList<>();
-    int previous = -1;
-    for (int line = 0; line < lineHeads.size(); line++) {
-      int kvHead = lineHeads.get(line) / shape.group();
-      if (kvHead != previous) {
-        fillItem(list);
-      }
-      list.add(line);
-      previous = kvHead;
-    }
-    fillItem(list);
-    return list.stream().mapToInt(Integer::intValue).toArray();
-  }
-
-  private void fillItem(List<Integer> list) {
-    while (list.size() % kernels.lineHeads() != 0) {
-      list.add(-1);
-    }
-  }
-
-  private int tableInts() {
-    return heads() * (ENTRY_INTS + 1)
-        + lineHeads.size()
-        + items.length
-        + blockHeads.size()
-        + shape.kvHeads();
-  }
-
-  /** Fills the table, and returns how many lines are chosen. */
-  private int fillTable(ListCapacity[] capacities) {
-    IntBuffer out = IntBuffer.wrap(table);
-    int position = 0;
-    int pooled = 0;
-    for (Group group : groups) {
-      long runs = 0;
-      long columns = 0;
-      for (int head = group.first(); head < group.first() + group.heads(); head++) {
-        HeadPattern pattern = patterns.get(head);
-        out.put(head);
-        if (pattern instanceof HeadPattern.AShape aShape) {
-          out.put(Kind.A_SHAPE.ordinal()).put(TileIndex.tiles(aShape.initial()));
-          out.put(aShape.local()).put(0).put(0);
-        } else if (pattern instanceof HeadPattern.VerticalSlash sizes) {
-          int verticals = LineSelection.verticalCount(sizes, shape.tokens());
-          int distances = LineSelection.slashCount(sizes, shape.tokens());
-          out.put(Kind.VERTICAL_SLASH.ordinal()).put(verticals).put(distances);
-          out.put(position).put(Math.addExact(position, verticals));
-          position = Math.addExact(position, Math.addExact(verticals, distances));
-        } else if (pattern instanceof HeadPattern.BlockSparse blocks) {
-          out.put(Kind.BLOCK_SPARSE.ordinal()).put(blocks.topTiles()).put(0).put(pooled++).put(0);
-        } else {
-          out.put(Kind.DENSE.ordinal()).put(0).put(0).put(0).put(0);
-        }
-        out.put(capacities[head].runs()).put(capacities[head].columns());
-        out.put(Math.toIntExact(runs)).put(Math.toIntExact(columns));
-        runs += capacities[head].runs(fromTile, tiles);
-        columns += capacities[head].columns(fromTile, tiles);
-        if (Math.max(runs, columns) > Integer.MAX_VALUE) {
-          throw new IllegalArgumentException(
-              "Cannot index %,d tokens with %s: head %d may have %,d runs and %,d columns, more than positions of 31 bits; use smaller pattern sizes"
-                  .formatted(shape.tokens(), pattern, head, runs, columns));
-        }
-      }
-    }
-    for (int head = 0; head < heads(); head++) {
-      out.put(head);
-    }
-    lineHeads.forEach(out::put);
-    out.put(items);
-    blockHeads.forEach(out::put);
-    for (int head = 0; head < shape.kvHeads(); head++) {
-      out.put(head);
-    }
-    return position;
-  }
-
-  private Layout layOut(ListCapacity[] capacities) {
-    Places fixed = new Places(0);
-    fixed.place((long) table.length * Integer.BYTES);
-    long d = shape.headDim();
-    int queryTiles = tiles - firstTile;
-    long totals = fixed.place(2L * heads() * Long.BYTES);
-    long chosen = fixed.place((long) lines * Integer.BYTES);
-    boolean pools = !blockHeads.isEmpty();
-    long pooledKeys = fixed.place(pools ? shape.kvHeads() * tiles * d * Float.BYTES : 0);
-    long pooledQueries = fixed.place(blockHeads.size() * queryTiles * d * Float.BYTES);
-
-    long estimated = lineHeads.size();
-    Places scores = new Places(fixed.end);
-    long vertical = scores.place(estimated * shape.tokens() * Float.BYTES);
-    long slash = scores.place(estimated * shape.tokens() * Float.BYTES);
-    long partials = scores.place(estimated * lineBlocks() * 2 * TILE * Float.BYTES);
-    long joined = scores.place(estimated * 2 * TILE * Float.BYTES);
-    long histograms = scores.place(histogramBytes());
-    long counts = scores.place(2 * estimated * selectBlocks() * 2 * Integer.BYTES);
-
-    long mostRuns = 0;
-    long mostColumns = 0;
-    long mostHeads = 0;
-    for (Group group : groups) {
-      long runs = 0;
-      long columns = 0;
-      for (int head = group.first(); head < group.first() + group.heads(); head++) {
-        runs += capacities[head].runs(fromTile, tiles);
-        columns += capacities[head].columns(fromTile, tiles);
-      }
-      mostRuns = Math.max(mostRuns, runs);
-      mostColumns = Math.max(mostColumns, columns);
-      mostHeads = Math.max(mostHeads, group.heads());
-    }
-    Places lists = new Places(fixed.end);
-    long rows = lists.place(mostHeads * (tiles - fromTile) * ROW_BYTES);
-    long rowsBefore = rows + mostHeads * queryTiles * ROW_BYTES;
-    long runs = lists.place(mostRuns * RUN_BYTES);
-    long columns = lists.place(mostColumns * Integer.BYTES);
-    long tileScores =
-        lists.place(pools ? (long) scoreBlocksAtOnce() * TILE * tiles * Float.BYTES : 0);
-    return new Layout(
-        totals,
-        chosen,
-        pooledKeys,
-        pooledQueries,
-        vertical,
-        slash,
-        partials,
-        joined,
-        histograms,
-        counts,
-        rows,
-        rowsBefore,
-        runs,
-        columns,
-        tileScores,
-        Math.max(scores.end, lists.end));
-  }
-
-  /** Parts one behind the other. */
-  private static final class Places {
-    private long end;
-
-    Places(long begin) {
-      end = begin;
-    }
-
-    long place(long bytes) {
-      long at = end;
-      end = (Math.addExact(at, bytes) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-      return at;
-    }
   }
 
   AttentionShape shape() {
@@ -425,66 +237,31 @@ final class IndexPlan {
     return groups;
   }
 
-  Layout layout() {
+  IndexLayout layout() {
     return layout;
   }
 
-  /** The table of heads and the lists behind it, to be copied to the begin of the memory. */
-  IntBuffer table() {
-    return IntBuffer.wrap(table).asReadOnlyBuffer();
+  IndexTable table() {
+    return table;
   }
 
-  /** Where the list of all query heads lies, in bytes. */
-  long headList() {
-    return (long) heads() * ENTRY_INTS * Integer.BYTES;
+  /** The pattern of a head: dense where that is decided already. */
+  HeadPattern pattern(int head) {
+    return patterns.get(head);
   }
 
-  /** Where the list of heads with lines lies. */
-  long lineList() {
-    return headList() + (long) heads() * Integer.BYTES;
-  }
-
-  /** Where the items of the line estimate lie. */
-  long itemList() {
-    return lineList() + (long) lineHeads.size() * Integer.BYTES;
-  }
-
-  /** Where the list of block-sparse heads lies. */
-  long blockList() {
-    return itemList() + (long) items.length * Integer.BYTES;
-  }
-
-  /** Where the list of all KV heads lies. */
-  long kvList() {
-    return blockList() + (long) blockHeads.size() * Integer.BYTES;
+  ListCapacity capacity(int head) {
+    return capacities.get(head);
   }
 
   /** Heads whose lines are estimated. */
-  int lineCount() {
-    return lineHeads.size();
+  List<Integer> lineHeads() {
+    return lineHeads;
   }
 
   /** Heads that are block-sparse. */
-  int blockCount() {
-    return blockHeads.size();
-  }
-
-  /** Items of the line estimate: lines that share a block. */
-  int itemCount() {
-    return items.length / kernels.lineHeads();
-  }
-
-  /** The most lines of one item. */
-  int linesOfItem() {
-    int most = 0;
-    for (int from = 0; from < items.length; from += kernels.lineHeads()) {
-      int count = 0;
-      while (count < kernels.lineHeads() && items[from + count] >= 0) {
-        count++;
-      }
-      most = Math.max(most, count);
-    }
-    return most;
+  List<Integer> blockHeads() {
+    return blockHeads;
   }
 
   /** Key tiles of one block of the line estimate; results depend on it in their last bits. */

@@ -86,7 +86,7 @@ final class LineKernels {
 
   private void estimate(IndexPlan plan, long memory, CudaTensor q, CudaTensor k) {
     AttentionShape shape = plan.shape();
-    IndexPlan.Layout layout = plan.layout();
+    IndexLayout layout = plan.layout();
     CudaModule module = context.module("estimate");
     Kernel max = module.kernel(CudaAttention.kernelName("line_max", shape));
     Kernel sum = module.kernel(CudaAttention.kernelName("line_sum", shape));
@@ -99,8 +99,8 @@ final class LineKernels {
             memory + layout.partials(),
             memory + layout.joined(),
             memory,
-            memory + plan.lineList(),
-            memory + plan.itemList(),
+            memory + plan.table().lineList(),
+            memory + plan.table().itemList(),
             q.stride(),
             k.stride(),
             shape.tokens(),
@@ -111,18 +111,18 @@ final class LineKernels {
             shape.window(),
             CudaAttention.scaleLog2(shape));
     launch(max, plan, parameters);
-    module.kernel("line_join").launch(stream, plan.lineCount(), 1, parameters);
+    module.kernel("line_join").launch(stream, plan.lineHeads().size(), 1, parameters);
     launch(sum, plan, parameters);
   }
 
   /** A block as large as the item with the most lines needs. */
   private void launch(Kernel kernel, IndexPlan plan, EstimateParameters parameters) {
     int largest = kernel.first();
-    int lines = plan.linesOfItem();
+    int lines = plan.table().linesOfItem();
     kernel.launch(
         stream,
         plan.lineBlocks(),
-        plan.itemCount(),
+        plan.table().itemCount(),
         kernel.threads() / largest * lines,
         kernel.sharedBytes() - (largest - lines) * kernel.second(),
         parameters);
@@ -130,7 +130,7 @@ final class LineKernels {
 
   /** Enqueues the choice among the scores that are in the memory. */
   void select(IndexPlan plan, DeviceMemory.Block memory, long error) {
-    IndexPlan.Layout layout = plan.layout();
+    IndexLayout layout = plan.layout();
     CudaModule module = context.module("select");
     check(
         JCudaDriver.cuMemsetD8Async(
@@ -144,17 +144,17 @@ final class LineKernels {
   }
 
   private void launch(Kernel kernel, IndexPlan plan, long memory, long error, int pass) {
-    IndexPlan.Layout layout = plan.layout();
+    IndexLayout layout = plan.layout();
     int tokens = plan.shape().tokens();
     kernel.launch(
         stream,
         plan.selectBlocks(),
-        2L * plan.lineCount(),
+        2L * plan.lineHeads().size(),
         new SelectParameters(
             memory + layout.vertical(),
             memory + layout.slash(),
             memory,
-            memory + plan.lineList(),
+            memory + plan.table().lineList(),
             memory + layout.lines(),
             memory + layout.histograms(),
             memory + layout.counts(),

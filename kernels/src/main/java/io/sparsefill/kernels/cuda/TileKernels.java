@@ -58,7 +58,7 @@ final class TileKernels {
       long computed,
       long sparse) {
     CudaModule module = context.module("tiles");
-    IndexPlan.Layout layout = plan.layout();
+    IndexLayout layout = plan.layout();
     long begin = memory.address();
     check(
         JCudaDriver.cuMemsetD8Async(
@@ -87,7 +87,7 @@ final class TileKernels {
             plan.dispatch());
     int built = plan.tiles() - plan.fromTile();
     launch(module.kernel("walk"), built, group, parameters);
-    if (plan.lineCount() > 0) {
+    if (plan.lineHeads().size() > 0) {
       launch(module.kernel("columns"), built, group, parameters);
     }
     launch(module.kernel("settle"), plan.queryTiles(), group, parameters);

@@ -223,7 +223,7 @@ class CudaIndexTest {
     IndexBuilder builder = backend.indexBuilder();
     List<HeadPattern> patterns = List.of(new HeadPattern.Dense(), pattern, pattern);
     IndexPlan plan = builder.plan(patterns, shape, false, 0, IndexPlan.LIST_BYTES);
-    IndexPlan.Layout layout = plan.layout();
+    IndexLayout layout = plan.layout();
     try (DeviceMemory.Block memory = backend.memory().allocate(layout.bytes(), "a test")) {
       long bytes = (long) vertical.length * Float.BYTES;
       check(JCudaDriver.cuMemsetD8(memory.at(0), (byte) 0x7f, layout.bytes()), "poison memory");

@@ -121,7 +121,7 @@ class IndexPlanTest {
       }
       assertThat(next).isEqualTo(32);
       assertThat(blocks).isEqualTo(2);
-      IndexPlan.Layout layout = plan.layout();
+      IndexLayout layout = plan.layout();
       if (bytes > 1) {
         assertThat(layout.scores() - layout.rows()).isLessThan(bytes + (1 << 20));
       }
@@ -135,9 +135,9 @@ class IndexPlanTest {
   void headsThatAreDenseAnywayTakeNoEstimate() {
     AttentionShape shape = new AttentionShape(4096, 4, 2, 128, 1, 0);
     List<HeadPattern> patterns = Collections.nCopies(4, new HeadPattern.VerticalSlash(1000, 6096));
-    assertThat(plan(patterns, shape, true, 0, IndexPlan.LIST_BYTES).lineCount()).isZero();
+    assertThat(plan(patterns, shape, true, 0, IndexPlan.LIST_BYTES).lineHeads()).isEmpty();
     assertThat(plan(patterns, shape, true, 9, IndexPlan.LIST_BYTES).fromTile()).isEqualTo(9);
-    assertThat(plan(patterns, shape, false, 9, IndexPlan.LIST_BYTES).lineCount()).isEqualTo(4);
+    assertThat(plan(patterns, shape, false, 9, IndexPlan.LIST_BYTES).lineHeads()).hasSize(4);
     assertThat(plan(patterns, shape, false, 9, IndexPlan.LIST_BYTES).fromTile()).isEqualTo(9);
     List<HeadPattern> thin = Collections.nCopies(4, new HeadPattern.VerticalSlash(100, 200));
     assertThat(plan(thin, shape, true, 9, IndexPlan.LIST_BYTES).fromTile()).isZero();
@@ -151,10 +151,10 @@ class IndexPlanTest {
     patterns.set(2, new HeadPattern.Dense());
     IndexPlan plan = plan(patterns, shape, false, 0, IndexPlan.LIST_BYTES);
     // 6 lines of the first KV head, 7 of the second, 4 in a block.
-    assertThat(plan.itemCount()).isEqualTo(4);
-    assertThat(plan.linesOfItem()).isEqualTo(4);
-    int at = Math.toIntExact(plan.itemList() / Integer.BYTES);
-    int[] items = IntStream.range(at, at + 16).map(plan.table()::get).toArray();
+    assertThat(plan.table().itemCount()).isEqualTo(4);
+    assertThat(plan.table().linesOfItem()).isEqualTo(4);
+    int at = Math.toIntExact(plan.table().itemList() / Integer.BYTES);
+    int[] items = IntStream.range(at, at + 16).map(plan.table().ints()::get).toArray();
     assertThat(items).containsExactly(0, 1, 2, 3, 4, 5, -1, -1, 6, 7, 8, 9, 10, 11, 12, -1);
   }
 

@@ -29,7 +29,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class PtxTest {
   /** Every file, with the parameters that its layout tables belong to. */
   private static Stream<String> files() {
-    return Stream.of("rows", "gemm", "attention", "estimate", "select", "tiles");
+    return Stream.of("rows", "gemm", "attention", "estimate", "select", "blocks", "tiles");
   }
 
   @ParameterizedTest
@@ -135,11 +135,9 @@ class PtxTest {
         new LineKernels.EstimateParameters(
             1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18));
     assertLayout(
-        "estimate",
-        "pool_layout",
-        new BlockKernels.PoolParameters(1, 2, 3, 4, 5, 6, 7, 8, 9, true));
+        "blocks", "pool_layout", new BlockKernels.PoolParameters(1, 2, 3, 4, 5, 6, 7, 8, 9, true));
     assertLayout(
-        "estimate",
+        "blocks",
         "pool_score_layout",
         new BlockKernels.ScoreParameters(1, 2, 3, 4, 5, 6, 7, 8, 9, 10));
     assertLayout(
@@ -147,7 +145,7 @@ class PtxTest {
         "select_layout",
         new LineKernels.SelectParameters(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11));
     assertLayout(
-        "select",
+        "blocks",
         "choose_layout",
         new BlockKernels.ChooseParameters(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12));
     assertLayout(

@@ -12,8 +12,6 @@ import jcuda.driver.JCudaDriver;
 
 /** Reads an index back from the device. */
 final class ReadIndex {
-  private static final int ENTRY_INTS = 10;
-
   private ReadIndex() {}
 
   /** Ints of device memory, {@code offset} bytes in, after all work of the device. */
@@ -39,10 +37,12 @@ final class ReadIndex {
 
   /** The lines that were chosen for a head. */
   static LineSelection lines(IndexPlan plan, DeviceMemory.Block memory, int head) {
-    int at = head * ENTRY_INTS;
+    int at = head * IndexTable.ENTRY_INTS;
     long lines = plan.layout().lines();
-    int[] verticals = ints(memory, lines + 4L * plan.table().get(at + 4), plan.table().get(at + 2));
-    int[] distances = ints(memory, lines + 4L * plan.table().get(at + 5), plan.table().get(at + 3));
+    int[] verticals =
+        ints(memory, lines + 4L * plan.table().ints().get(at + 4), plan.table().ints().get(at + 2));
+    int[] distances =
+        ints(memory, lines + 4L * plan.table().ints().get(at + 5), plan.table().ints().get(at + 3));
     return new LineSelection(verticals, distances);
   }
 
