@@ -44,6 +44,7 @@ final class Prefill {
    * @throws Exception what the sink throws
    */
   PrefillResult run(int[] tokens, KvSink sink) throws Exception {
+    long start = System.nanoTime();
     checkTokens(tokens);
     Set<Emit> emit = options.emit();
     if (emit.contains(Emit.KV) && sink == null) {
@@ -66,7 +67,7 @@ final class Prefill {
                   options.blockTokens(),
                   options.threads())) {
         try {
-          return compute(tokens, work, weights, exit);
+          return compute(tokens, work, weights, exit, start);
         } catch (Exception | Error e) {
           if (e instanceof InterruptedException) {
             exit.interrupt();
@@ -92,9 +93,8 @@ final class Prefill {
     return options.emit().contains(Emit.NLL) || options.emit().contains(Emit.TOKEN_NLL);
   }
 
-  private PrefillResult compute(int[] tokens, Workspace work, LayerFeed weights, KvExit exit)
-      throws Exception {
-    long start = System.nanoTime();
+  private PrefillResult compute(
+      int[] tokens, Workspace work, LayerFeed weights, KvExit exit, long start) throws Exception {
     Set<Emit> emit = options.emit();
     int lastPositions = Math.min(options.lastPositions(), tokens.length);
     // How many of the last tokens' states after the last layer are read.
