@@ -31,7 +31,7 @@ public interface Backend extends AutoCloseable {
    * Sets memory aside in one piece, from which tensors are then allocated until the next call; it
    * grows where an earlier one is too small.
    *
-   * @throws OutOfMemoryError naming every item and what is free
+   * @throws OutOfDeviceMemory naming every item and what is free
    */
   void reserve(MemoryPlan plan);
 
@@ -39,7 +39,8 @@ public interface Backend extends AutoCloseable {
    * Memory for {@code rows x cols} numbers, with undefined content.
    *
    * @param what what it is for, in error messages
-   * @throws OutOfMemoryError naming what, how much, and what would help
+   * @throws OutOfDeviceMemory naming what, how much, and what would help
+   * @throws OutOfMemoryError the same, where the device is the CPU
    */
   Tensor allocate(long rows, long cols, String what);
 

@@ -4,6 +4,7 @@ import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.Backend;
 import io.sparsefill.kernels.DeviceSizes;
 import io.sparsefill.kernels.MemoryPlan;
+import io.sparsefill.kernels.OutOfDeviceMemory;
 import io.sparsefill.kernels.attention.AttentionPlan;
 import io.sparsefill.udf.model.ModelConfig;
 import java.util.EnumSet;
@@ -111,14 +112,13 @@ final class DocumentMemory {
   /**
    * Reserves what a document takes.
    *
-   * @throws OutOfMemoryError if it does not fit, naming every item, what is there and what would
-   *     help
+   * @throws OutOfDeviceMemory naming every item, what is there and what would help
    */
   void reserve(Backend backend, int tokens) {
     MemoryPlan plan = plan(tokens);
     long there = backend.reservable();
     if (plan.total() > there) {
-      throw new OutOfMemoryError(
+      throw new OutOfDeviceMemory(
           "Cannot pre-fill %,d tokens: they take %s of device memory (%s), but only %s can be had on %s; %s"
               .formatted(
                   tokens,

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sparsefill.kernels.KvDtype;
 import io.sparsefill.kernels.MemoryPlan;
+import io.sparsefill.kernels.OutOfDeviceMemory;
 import io.sparsefill.kernels.attention.AttentionPlan;
 import io.sparsefill.kernels.cuda.CudaBackend;
 import io.sparsefill.udf.model.Checkpoint;
@@ -92,7 +93,7 @@ class CudaMemoryTest {
       DocumentMemory memory = new DocumentMemory(backend.sizes(), config, plan, options);
       long held = backend.heldBytes();
       assertThatThrownBy(() -> memory.reserve(backend, 1 << 30))
-          .isInstanceOf(OutOfMemoryError.class)
+          .isInstanceOf(OutOfDeviceMemory.class)
           .hasMessageContaining("hidden states, 1073741824 tokens 384.00 GiB")
           .hasMessageContaining("tokens would fit");
       assertThat(backend.heldBytes()).isEqualTo(held);

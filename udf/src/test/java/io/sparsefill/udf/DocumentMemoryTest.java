@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.sparsefill.kernels.Backend;
 import io.sparsefill.kernels.DeviceSizes;
 import io.sparsefill.kernels.MemoryPlan;
+import io.sparsefill.kernels.OutOfDeviceMemory;
 import io.sparsefill.kernels.attention.AttentionPlan;
 import io.sparsefill.kernels.cuda.CudaBackend;
 import io.sparsefill.udf.model.ModelConfig;
@@ -148,7 +149,7 @@ class DocumentMemoryTest {
     List<MemoryPlan> reserved = new ArrayList<>();
     StringBuilder message = new StringBuilder();
     assertThatThrownBy(() -> memory.reserve(device(reservable, reserved), 1 << 20))
-        .isInstanceOf(OutOfMemoryError.class)
+        .isInstanceOf(OutOfDeviceMemory.class)
         .satisfies(e -> message.append(e.getMessage()));
     assertThat(reserved).isEmpty();
     return message.toString();

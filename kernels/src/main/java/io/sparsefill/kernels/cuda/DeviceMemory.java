@@ -3,6 +3,7 @@ package io.sparsefill.kernels.cuda;
 import static io.sparsefill.kernels.cuda.CudaDriver.check;
 
 import io.sparsefill.kernels.MemoryPlan;
+import io.sparsefill.kernels.OutOfDeviceMemory;
 import jcuda.driver.CUdeviceptr;
 import jcuda.driver.CUresult;
 import jcuda.driver.JCudaDriver;
@@ -66,7 +67,7 @@ final class DeviceMemory implements AutoCloseable {
    * Makes room for a plan: keeps what was reserved before if it is large enough, and replaces it
    * otherwise.
    *
-   * @throws OutOfMemoryError naming every item of the plan and what is free
+   * @throws OutOfDeviceMemory naming every item of the plan and what is free
    */
   synchronized void reserve(MemoryPlan plan) {
     long size = plan.total();
@@ -77,7 +78,7 @@ final class DeviceMemory implements AutoCloseable {
     Block whole = new Block(new Address(), blockBytes(size), null);
     int code = JCudaDriver.cuMemAlloc(whole.pointer, whole.size);
     if (code == CUresult.CUDA_ERROR_OUT_OF_MEMORY) {
-      throw new OutOfMemoryError(
+      throw new OutOfDeviceMemory(
           "Cannot reserve %s of device memory: %s; %s of %s are free"
               .formatted(
                   MemoryPlan.gib(size),
@@ -102,7 +103,7 @@ final class DeviceMemory implements AutoCloseable {
   /**
    * A block, for a tensor or what an operator needs while it runs; the content is undefined.
    *
-   * @throws OutOfMemoryError naming what, how much, and what would help
+   * @throws OutOfDeviceMemory naming what, how much, and what would help
    */
   synchronized Block allocate(long size, String what) {
     if (arena == null) {
@@ -131,7 +132,7 @@ final class DeviceMemory implements AutoCloseable {
     Block block = new Block(new Address(), blockBytes(size), null);
     int code = JCudaDriver.cuMemAlloc(block.pointer, block.size);
     if (code == CUresult.CUDA_ERROR_OUT_OF_MEMORY) {
-      throw new OutOfMemoryError(
+      throw new OutOfDeviceMemory(
           "Cannot allocate %.1f MiB of device memory for %s: %.1f of %.1f MiB are free, %.1f MiB are this pre-fill's; use a shorter document, --weights stream, or fewer tasks on this GPU"
               .formatted(
                   size / MIB,

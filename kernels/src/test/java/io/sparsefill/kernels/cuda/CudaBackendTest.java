@@ -9,6 +9,7 @@ import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.KvDtype;
 import io.sparsefill.kernels.MemoryPlan;
+import io.sparsefill.kernels.OutOfDeviceMemory;
 import io.sparsefill.kernels.RopeTable;
 import io.sparsefill.kernels.Tensor;
 import io.sparsefill.kernels.TensorContract;
@@ -93,7 +94,7 @@ class CudaBackendTest {
   void moreMemoryThanTheDeviceHasIsAnErrorThatNamesIt() {
     try (CudaBackend backend = new CudaBackend(1)) {
       assertThatThrownBy(() -> backend.allocate(1L << 24, 1L << 18, "hidden states"))
-          .isInstanceOf(OutOfMemoryError.class)
+          .isInstanceOf(OutOfDeviceMemory.class)
           .hasMessageContaining("hidden states")
           .hasMessageContaining("8388608.0 MiB")
           .hasMessageContaining("--weights stream");
@@ -150,7 +151,7 @@ class CudaBackendTest {
               () ->
                   backend.reserve(
                       new MemoryPlan(List.of(new MemoryPlan.Item("hidden states", 1L << 43)))))
-          .isInstanceOf(OutOfMemoryError.class)
+          .isInstanceOf(OutOfDeviceMemory.class)
           .hasMessageContaining("hidden states 8192.00 GiB");
     }
   }
