@@ -5,6 +5,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
 
 /** Arguments of a benchmark: {@code --name value} pairs and {@code --flag}s. */
 public final class Arguments {
@@ -101,7 +102,8 @@ public final class Arguments {
     String word = text(name, otherwise);
     if (!accepted.contains(word)) {
       throw new UsageException(
-          "%s %s: accepted are %s".formatted(name, word, String.join(", ", accepted)));
+          "%s %s: accepted are %s"
+              .formatted(name, word, String.join(", ", new TreeSet<>(accepted))));
     }
     return word;
   }

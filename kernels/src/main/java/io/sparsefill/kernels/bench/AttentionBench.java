@@ -43,10 +43,15 @@ public final class AttentionBench {
 
   /** Runs it; exit code 2 for wrong arguments. */
   public static void main(String[] args) throws Exception {
-    System.exit(Arguments.run(USAGE, OPTIONS, Set.of(), args, AttentionBench::run));
+    System.exit(run(args));
   }
 
-  private static void run(Arguments arguments) throws Exception {
+  /** The program without its end: returns the exit code. */
+  static int run(String... args) throws Exception {
+    return Arguments.run(USAGE, OPTIONS, Set.of(), args, AttentionBench::bench);
+  }
+
+  private static void bench(Arguments arguments) throws Exception {
     int[] lengths = arguments.sizes("--lengths", "4096,8192,32768,131072");
     for (int length : lengths) {
       if (length < SHORTEST) {

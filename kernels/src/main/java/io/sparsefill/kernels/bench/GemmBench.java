@@ -44,10 +44,15 @@ public final class GemmBench {
 
   /** Runs it; exit code 2 for wrong arguments. */
   public static void main(String[] args) throws Exception {
-    System.exit(Arguments.run(USAGE, OPTIONS, Set.of(), args, GemmBench::run));
+    System.exit(run(args));
   }
 
-  private static void run(Arguments arguments) throws Exception {
+  /** The program without its end: returns the exit code. */
+  static int run(String... args) throws Exception {
+    return Arguments.run(USAGE, OPTIONS, Set.of(), args, GemmBench::bench);
+  }
+
+  private static void bench(Arguments arguments) throws Exception {
     int[] rows = arguments.sizes("--rows", "64,256,1024,4096,8192,16384");
     int rounds = arguments.size("--rounds", 7);
     int threads = arguments.size("--threads", Runtime.getRuntime().availableProcessors());

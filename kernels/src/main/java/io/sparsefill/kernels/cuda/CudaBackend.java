@@ -145,6 +145,16 @@ public final class CudaBackend implements Backend {
     return memory.peakBytes();
   }
 
+  /** Bytes of the first device's memory that are in use, by this process or another. */
+  public static long usedBytes() {
+    CudaContext context = CudaContext.acquire(0);
+    try {
+      return context.totalBytes() - context.freeBytes();
+    } finally {
+      context.release();
+    }
+  }
+
   /** Who multiplies matrices. */
   public String products() {
     return gemm.name();

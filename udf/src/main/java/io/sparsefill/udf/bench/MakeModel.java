@@ -31,10 +31,15 @@ public final class MakeModel {
 
   /** Runs it; exit code 2 for wrong arguments. */
   public static void main(String[] args) throws Exception {
-    System.exit(Arguments.run(USAGE, OPTIONS, Set.of("--plain"), args, MakeModel::run));
+    System.exit(run(args));
   }
 
-  private static void run(Arguments arguments) throws IOException {
+  /** The program without its end: returns the exit code. */
+  static int run(String... args) throws Exception {
+    return Arguments.run(USAGE, OPTIONS, Set.of("--plain"), args, MakeModel::make);
+  }
+
+  private static void make(Arguments arguments) throws IOException {
     Path folder = Path.of(arguments.text("--output"));
     String like = arguments.word("--like", "llama-3-8b", ModelShape.NAMED.keySet());
     ModelShape shape = ModelShape.NAMED.get(like);

@@ -14,10 +14,10 @@ import java.util.SplittableRandom;
  * key is a function of their distance, a sum of cosines with RoPE's frequencies (all in phase at
  * distance 0). Its amplitudes by wavelength, in tokens: none below about 50; one from there to
  * several hundred, which lets it peak in bursts of about that width; more at one to some thousand,
- * fewer beyond, which favours near keys. Where these bands lie differs from head to head. Of the
- * 6096 distances that score best at 128K tokens some 1100 are the nearest ones, the others lie in
- * bursts of about 30 to 60, most of them within 10,000: a density of 0.15 to 0.2, as for index sets
- * half local and half in 32-wide bursts.
+ * fewer beyond, which favours near keys. Where these bands lie differs from head to head. Measured
+ * in layer 0 at 128K tokens, the 6096 distances that vertical-slash chooses are the nearest 1100
+ * and bursts of up to 60, frayed by noise: a density of 0.17 to 0.19, where distances half local
+ * and half in bursts of 32 have 0.14. For 800 distances it is 0.03 against 0.02.
  *
  * <p>Vertical lines: one token id in {@value #HEAVY_EVERY} has a second direction in its embedding,
  * which W_k maps onto the dimensions that hardly rotate within a million tokens, so that every
@@ -30,7 +30,7 @@ final class PlantedModel {
   private static final double HEAVY = 0.5;
   private static final int HEAVY_EVERY = 128;
 
-  /** Score of distance 0 in a model with {@value #REFERENCE_PAIRS} pairs of amplitude 1. */
+  /** What a pair of amplitude 1 adds to the score of distance 0, in a head of 64 pairs. */
   private static final double SCORE_OF_PAIR = 0.25;
 
   private static final double REFERENCE_PAIRS = 64;

@@ -1,13 +1,11 @@
 package io.sparsefill.udf.bench;
 
-import io.sparsefill.kernels.KvDtype;
-import io.sparsefill.kernels.attention.PatternTable;
+import io.sparsefill.kernels.bench.Arguments;
+import io.sparsefill.kernels.bench.Report;
+import io.sparsefill.kernels.bench.UsageException;
 import io.sparsefill.udf.Emit;
-import io.sparsefill.udf.Engine;
-import io.sparsefill.udf.EngineOptions;
 import io.sparsefill.udf.PrefillResult;
 import io.sparsefill.udf.model.ModelConfig;
-import io.sparsefill.udf.model.RopeFrequencies;
 import io.sparsefill.udf.text.BosPolicy;
 import io.sparsefill.udf.text.TextTokenizer;
 import java.io.IOException;
@@ -15,194 +13,235 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.EnumSet;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
+import java.util.Map;
+import java.util.Random;
 import java.util.Set;
 
 /**
- * Times whole pre-fills of a text: dense and minference in turns, so that a machine that drifts
- * drifts for both, and prints medians, density, the share of attention and the process's peak
- * memory, then one line of JSON.
- *
- * <p>Usage: {@code PrefillBench MODEL TEXT [LENGTHS [ROUNDS [THREADS [EMIT]]]]}, for example {@code
- * PrefillBench needle-19m novel.txt 4096,16384,32768 5 2 logits}. Minference runs
- * vertical_and_slash 100/800 on every head.
+ * Times whole pre-fills of a document in several modes, which take turns, so that a machine that
+ * drifts drifts for all. At each length every mode runs once before it is timed. Figures count only
+ * for right results: the sink must be given every byte of the cache, the same bytes in each run for
+ * the first layer, and a sparse pre-fill's best next tokens must hold the dense one's, where logits
+ * are asked for and dense is among the modes. Prints medians.
  */
 public final class PrefillBench {
-  private static final PatternTable.Entry PATTERN =
-      new PatternTable.Entry("vertical_and_slash", 100, 800, 0);
+  private static final String USAGE =
+      """
+      Usage: PrefillBench --model DIR (--text FILE | --random-tokens) [--lengths 4096,16384,32768]
+                          [--attention dense,minference,...] [--patterns FILE]
+                          [--weights resident|stream|resident,stream] [--emit logits]
+                          [--sink counting|none|counting,none] [--backend auto|cpu|cuda]
+                          [--rounds 5] [--threads N] [--json FILE]
+        --attention, --weights, --sink  lists: every combination is a mode
+        --patterns  for minference; without it every head runs vertical_and_slash 1000/6096
+        --sink none  keys and values stay on the device, all else is computed as with the sink
+        Device memory counts all modes, which stay open, and other processes.
+      """;
+  private static final Set<String> OPTIONS =
+      Set.of(
+          "--model",
+          "--text",
+          "--lengths",
+          "--attention",
+          "--patterns",
+          "--weights",
+          "--emit",
+          "--sink",
+          "--backend",
+          "--rounds",
+          "--threads",
+          "--json");
+
+  /** The dense pre-fill's next token must be among so many of the sparse one's. */
+  private static final int BEST = 5;
 
   private PrefillBench() {}
 
-  /** One row of the table: medians over the rounds. */
-  private record Row(
-      int tokens,
-      String mode,
-      double tokensPerSecond,
-      double seconds,
-      double attentionSeconds,
-      double density,
-      double peakGib) {}
-
-  /** Runs it. */
+  /** Runs it; exit code 2 for wrong arguments. */
   public static void main(String[] args) throws Exception {
-    if (args.length < 2) {
-      System.err.println("Usage: PrefillBench MODEL TEXT [LENGTHS [ROUNDS [THREADS [EMIT]]]]");
-      System.exit(2);
+    System.exit(run(args));
+  }
+
+  /** The program without its end: returns the exit code. */
+  static int run(String... args) throws Exception {
+    return Arguments.run(USAGE, OPTIONS, Set.of("--random-tokens"), args, PrefillBench::bench);
+  }
+
+  private static void bench(Arguments arguments) throws Exception {
+    int[] lengths = arguments.sizes("--lengths", "4096,16384,32768");
+    int rounds = arguments.size("--rounds", 5);
+    int longest = Arrays.stream(lengths).max().orElseThrow();
+    int[] document = document(arguments, longest);
+    List<PrefillMode> modes = new ArrayList<>();
+    try {
+      try {
+        open(arguments, modes);
+      } catch (IllegalArgumentException e) {
+        throw new UsageException(e.getMessage());
+      }
+      Report report = new Report("PrefillBench", environment(arguments, modes));
+      Report.Table table =
+          report.table(
+              "Whole pre-fill, medians of " + rounds + " runs in turns",
+              "tokens",
+              "attention",
+              "weights",
+              "sink",
+              "tokens/s",
+              "seconds",
+              "of it attention",
+              "density",
+              "K/V out, GB",
+              "device memory, GiB",
+              "peak RSS, GiB",
+              "changed blocks");
+      for (int length : lengths) {
+        measure(modes, Arrays.copyOf(document, length), rounds, table);
+      }
+      report.finish(arguments.text("--json", null));
+    } finally {
+      modes.forEach(PrefillMode::close);
     }
-    String model = args[0];
-    String lengths = args.length > 2 ? args[2] : "4096,16384,32768";
-    int rounds = args.length > 3 ? Integer.parseInt(args[3]) : 5;
-    int threads =
-        args.length > 4 ? Integer.parseInt(args[4]) : Runtime.getRuntime().availableProcessors();
-    Set<Emit> emit = Emit.parse(args.length > 5 ? args[5] : "logits");
-    int[] all;
-    try (TextTokenizer tokenizer = TextTokenizer.open(Path.of(model), BosPolicy.AUTO)) {
-      all = tokenizer.encode(Files.readString(Path.of(args[1])));
+  }
+
+  private static int[] document(Arguments arguments, int longest) throws IOException {
+    Path model = Path.of(arguments.text("--model"));
+    if (arguments.has("--text") == arguments.has("--random-tokens")) {
+      throw new UsageException("One of --text and --random-tokens is needed");
     }
-    ModelConfig config = ModelConfig.read(Path.of(model));
-    String patterns = PatternTable.uniform(PATTERN, config.layers(), config.heads()).toJson();
-    List<Row> rows = new ArrayList<>();
-    System.out.printf(
-        "| tokens | attention | tokens/s | seconds | in attention | density | peak RSS, GiB |%n");
-    System.out.printf("| --- | --- | --- | --- | --- | --- | --- |%n");
-    try (Engine dense = Engine.open(options(model, "dense", null, emit, threads));
-        Engine sparse = Engine.open(options(model, "minference", patterns, emit, threads))) {
-      for (String length : lengths.split(",")) {
-        int[] tokens = Arrays.copyOf(all, Integer.parseInt(length));
-        if (tokens.length > all.length) {
-          throw new IllegalArgumentException(
-              "The text has only %d tokens, not %d".formatted(all.length, tokens.length));
+    if (arguments.has("--random-tokens")) {
+      return new Random(1).ints(longest, 0, ModelConfig.read(model).vocab()).toArray();
+    }
+    try (TextTokenizer tokenizer = TextTokenizer.open(model, BosPolicy.AUTO)) {
+      int[] tokens = tokenizer.encode(Files.readString(Path.of(arguments.text("--text"))));
+      if (tokens.length < longest) {
+        throw new UsageException(
+            "--lengths: the text has only %,d tokens, not %,d".formatted(tokens.length, longest));
+      }
+      return tokens;
+    }
+  }
+
+  private static void open(Arguments arguments, List<PrefillMode> modes) throws IOException {
+    String patterns =
+        arguments.has("--patterns")
+            ? Files.readString(Path.of(arguments.text("--patterns")))
+            : null;
+    Set<Emit> emit = Emit.parse(arguments.text("--emit", "logits"));
+    int threads = arguments.size("--threads", Runtime.getRuntime().availableProcessors());
+    for (String attention : arguments.list("--attention", "dense,minference")) {
+      for (String weights : arguments.list("--weights", "resident")) {
+        for (String sink : arguments.list("--sink", "counting")) {
+          if (!sink.equals("counting") && !sink.equals("none")) {
+            throw new UsageException("--sink " + sink + ": accepted are counting and none");
+          }
+          modes.add(
+              new PrefillMode(
+                  new PrefillMode.Names(attention, weights, sink),
+                  arguments.text("--model"),
+                  arguments.text("--backend", "auto"),
+                  patterns,
+                  emit,
+                  threads));
         }
-        check(dense.prefill(tokens, block -> {}), sparse.prefill(tokens, block -> {}));
-        List<Row> denseRows = new ArrayList<>();
-        List<Row> sparseRows = new ArrayList<>();
-        for (int round = 0; round < rounds; round++) {
-          denseRows.add(measure(dense, "dense", tokens));
-          sparseRows.add(measure(sparse, "minference", tokens));
-        }
-        rows.add(print(median(denseRows)));
-        rows.add(print(median(sparseRows)));
       }
     }
-    System.out.println(json(rows, threads));
   }
 
-  private static EngineOptions options(
-      String model, String attention, String patterns, Set<Emit> emit, int threads) {
-    return new EngineOptions(
-        model,
-        "auto",
-        "resident",
-        attention,
-        patterns,
-        EnumSet.copyOf(emit),
-        1,
-        RopeFrequencies.FP32,
-        KvDtype.BF16,
-        256,
-        threads);
+  private static Map<String, String> environment(Arguments arguments, List<PrefillMode> modes) {
+    Map<String, String> environment = new LinkedHashMap<>();
+    ModelConfig config = modes.get(0).engine().config();
+    environment.put("device", modes.get(0).engine().device());
+    environment.put("Java", Runtime.version().toString());
+    environment.put(
+        "threads",
+        arguments.text("--threads", Integer.toString(Runtime.getRuntime().availableProcessors())));
+    environment.put(
+        "model",
+        "%s: %d layers, hidden %d, %d heads, %d KV heads, D = %d, vocabulary %d"
+            .formatted(
+                config.modelType(),
+                config.layers(),
+                config.hiddenSize(),
+                config.heads(),
+                config.kvHeads(),
+                config.headDim(),
+                config.vocab()));
+    environment.put("emit", arguments.text("--emit", "logits"));
+    environment.put("patterns", arguments.text("--patterns", "none"));
+    environment.put("tokens", arguments.has("--text") ? arguments.text("--text") : "random");
+    return environment;
   }
 
-  /**
-   * A figure counts only for the right result: the sparse pre-fill must lean towards the dense
-   * one's next token.
-   */
-  private static void check(PrefillResult dense, PrefillResult sparse) {
-    if (dense.lastLogits() == null) {
+  private static void measure(List<PrefillMode> modes, int[] tokens, int rounds, Report.Table table)
+      throws Exception {
+    List<PrefillResult> first = new ArrayList<>();
+    List<List<PrefillMode.Run>> runs = new ArrayList<>();
+    for (PrefillMode mode : modes) {
+      mode.forget();
+      first.add(mode.run(tokens).result());
+      runs.add(new ArrayList<>());
+    }
+    checkBest(modes, first);
+    for (int round = 0; round < rounds; round++) {
+      for (int i = 0; i < modes.size(); i++) {
+        runs.get(i).add(modes.get(i).run(tokens));
+      }
+    }
+    for (int i = 0; i < modes.size(); i++) {
+      PrefillMode.Names names = modes.get(i).names();
+      PrefillMode.Run median = median(runs.get(i));
+      table.row(
+          tokens.length,
+          names.attention(),
+          names.weights(),
+          names.sink(),
+          tokens.length / median.seconds(),
+          median.seconds(),
+          median.result().attentionSeconds(),
+          median.result().density(),
+          median.kvBytes() / 1e9,
+          median.deviceGib(),
+          median.processGib(),
+          runs.get(i).stream().mapToInt(PrefillMode.Run::changed).max().orElseThrow());
+    }
+  }
+
+  private static PrefillMode.Run median(List<PrefillMode.Run> runs) {
+    return runs.stream()
+        .sorted(Comparator.comparingDouble(PrefillMode.Run::seconds))
+        .toList()
+        .get(runs.size() / 2);
+  }
+
+  /** Every other mode must lean towards the dense one's next token. */
+  private static void checkBest(List<PrefillMode> modes, List<PrefillResult> results) {
+    PrefillResult dense = null;
+    for (int i = 0; i < modes.size(); i++) {
+      dense = modes.get(i).names().attention().equals("dense") ? results.get(i) : dense;
+    }
+    if (dense == null || dense.lastLogits() == null) {
       return;
     }
     float[] expected = dense.lastLogits()[0];
-    float[] actual = sparse.lastLogits()[0];
     int best = 0;
     for (int i = 0; i < expected.length; i++) {
       best = expected[i] > expected[best] ? i : best;
     }
-    int better = 0;
-    for (float logit : actual) {
-      better += logit > actual[best] ? 1 : 0;
-    }
-    if (better >= 5) {
-      throw new IllegalStateException(
-          "At %d tokens the dense pre-fill's next token is only number %d of the sparse one's"
-              .formatted(dense.tokenCount(), better + 1));
-    }
-  }
-
-  private static Row measure(Engine engine, String mode, int[] tokens) throws Exception {
-    Memory.resetPeak();
-    PrefillResult result = engine.prefill(tokens, block -> {});
-    return new Row(
-        tokens.length,
-        mode,
-        tokens.length / result.seconds(),
-        result.seconds(),
-        result.attentionSeconds(),
-        result.density(),
-        Memory.peakGib());
-  }
-
-  private static Row median(List<Row> rows) {
-    return rows.stream()
-        .sorted((a, b) -> Double.compare(a.seconds(), b.seconds()))
-        .toList()
-        .get(rows.size() / 2);
-  }
-
-  private static Row print(Row row) {
-    System.out.printf(
-        Locale.ROOT,
-        "| %,d | %s | %,.0f | %.2f | %.2f | %.3f | %.2f |%n",
-        row.tokens(),
-        row.mode(),
-        row.tokensPerSecond(),
-        row.seconds(),
-        row.attentionSeconds(),
-        row.density(),
-        row.peakGib());
-    return row;
-  }
-
-  private static String json(List<Row> rows, int threads) {
-    List<String> items = new ArrayList<>();
-    for (Row row : rows) {
-      items.add(
-          String.format(
-              Locale.ROOT,
-              "{\"tokens\":%d,\"attention\":\"%s\",\"tokens_per_second\":%.1f,\"seconds\":%.3f,"
-                  + "\"attention_seconds\":%.3f,\"density\":%.4f,\"peak_rss_gib\":%.3f}",
-              row.tokens(),
-              row.mode(),
-              row.tokensPerSecond(),
-              row.seconds(),
-              row.attentionSeconds(),
-              row.density(),
-              row.peakGib()));
-    }
-    return "{\"threads\":%d,\"rows\":[%s]}".formatted(threads, String.join(",", items));
-  }
-
-  /** The process's peak resident memory, as Linux counts it. */
-  private static final class Memory {
-    private static final Path STATUS = Path.of("/proc/self/status");
-
-    static void resetPeak() throws IOException {
-      if (Files.isWritable(Path.of("/proc/self/clear_refs"))) {
-        Files.writeString(Path.of("/proc/self/clear_refs"), "5");
+    for (int i = 0; i < modes.size(); i++) {
+      float[] actual = results.get(i).lastLogits()[0];
+      int better = 0;
+      for (float logit : actual) {
+        better += logit > actual[best] ? 1 : 0;
       }
-    }
-
-    static double peakGib() throws IOException {
-      if (!Files.isReadable(STATUS)) {
-        return Double.NaN;
+      if (better >= BEST) {
+        throw new IllegalStateException(
+            "At %,d tokens the dense pre-fill's next token is only number %d of those of %s"
+                .formatted(dense.tokenCount(), better + 1, modes.get(i).names()));
       }
-      for (String line : Files.readAllLines(STATUS)) {
-        if (line.startsWith("VmHWM:")) {
-          return Long.parseLong(line.replaceAll("\\D", "")) / 1048576.0;
-        }
-      }
-      return Double.NaN;
     }
   }
 }

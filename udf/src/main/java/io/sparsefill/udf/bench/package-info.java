@@ -1,2 +1,5 @@
-/** The benchmark of a whole pre-fill that the README's numbers come from. */
+/**
+ * Benchmarks of whole pre-fills, which the README's numbers come from, and the maker of models for
+ * them.
+ */
 package io.sparsefill.udf.bench;

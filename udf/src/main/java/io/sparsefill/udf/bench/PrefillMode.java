@@ -1,0 +1,144 @@
+package io.sparsefill.udf.bench;
+
+import io.sparsefill.kernels.KvDtype;
+import io.sparsefill.udf.Emit;
+import io.sparsefill.udf.Engine;
+import io.sparsefill.udf.EngineOptions;
+import io.sparsefill.udf.PrefillResult;
+import io.sparsefill.udf.model.RopeFrequencies;
+import java.util.EnumSet;
+import java.util.Map;
+import java.util.Set;
+
+/** One way to pre-fill that {@link PrefillBench} compares with others: an engine, and its sink. */
+final class PrefillMode implements AutoCloseable {
+  private static final int BLOCK_TOKENS = 256;
+
+  private final Names names;
+  private final Set<Emit> emit;
+  private final Engine engine;
+  private Map<CountingSink.Place, Long> first;
+
+  /**
+   * What tells modes apart.
+   *
+   * @param attention the option of that name
+   * @param weights resident or stream
+   * @param sink {@code counting}, or {@code none}: keys and values stay on the device
+   */
+  record Names(String attention, String weights, String sink) {}
+
+  /**
+   * One pre-fill.
+   *
+   * @param seconds wall time of the call
+   * @param kvBytes that the sink was given
+   * @param changed sampled blocks of layers after the first that differ from this mode's first run
+   */
+  record Run(
+      PrefillResult result,
+      double seconds,
+      long kvBytes,
+      int changed,
+      Double deviceGib,
+      Double processGib) {}
+
+  /**
+   * Opens the engine.
+   *
+   * @param emit what is asked for; a mode without a sink leaves keys and values out, and takes the
+   *     last hidden state where nothing else is left
+   */
+  PrefillMode(
+      Names names, String model, String backend, String patterns, Set<Emit> emit, int threads) {
+    this.names = names;
+    this.emit = EnumSet.copyOf(emit);
+    if (names.sink.equals("none")) {
+      this.emit.remove(Emit.KV);
+      if (this.emit.isEmpty()) {
+        this.emit.add(Emit.HIDDEN);
+      }
+    }
+    this.engine =
+        Engine.open(
+            new EngineOptions(
+                model,
+                backend,
+                names.weights,
+                names.attention,
+                names.attention.equals("minference") ? patterns : null,
+                this.emit,
+                1,
+                RopeFrequencies.FP32,
+                KvDtype.BF16,
+                BLOCK_TOKENS,
+                threads));
+  }
+
+  Names names() {
+    return names;
+  }
+
+  Engine engine() {
+    return engine;
+  }
+
+  /**
+   * Pre-fills, and checks what the sink got: every byte there, and the sampled blocks of the first
+   * layer, which no attention has touched, the same as in this mode's first run of the document.
+   */
+  Run run(int[] tokens) throws Exception {
+    CountingSink sink = emit.contains(Emit.KV) ? new CountingSink() : null;
+    try (MemoryPeaks peaks = new MemoryPeaks()) {
+      long start = System.nanoTime();
+      PrefillResult result = engine.prefill(tokens, sink);
+      double seconds = (System.nanoTime() - start) / 1e9;
+      return new Run(
+          result,
+          seconds,
+          sink == null ? 0 : sink.bytes(),
+          sink == null ? 0 : check(sink, tokens.length),
+          peaks.deviceGib(),
+          peaks.processGib());
+    }
+  }
+
+  /** Forgets the first run: another document follows. */
+  void forget() {
+    first = null;
+  }
+
+  private int check(CountingSink sink, int tokens) {
+    long elements =
+        2L
+            * tokens
+            * engine.config().layers()
+            * engine.config().kvHeads()
+            * engine.config().headDim();
+    if (sink.bytes() != elements * Short.BYTES) {
+      throw new IllegalStateException(
+          "%s: the sink was given %,d bytes, but keys and values of %,d tokens are %,d"
+              .formatted(names, sink.bytes(), tokens, elements * Short.BYTES));
+    }
+    if (first == null) {
+      first = sink.checksums();
+    }
+    int changed = 0;
+    for (Map.Entry<CountingSink.Place, Long> entry : first.entrySet()) {
+      if (!entry.getValue().equals(sink.checksums().get(entry.getKey()))) {
+        changed++;
+        if (entry.getKey().layer() == 0) {
+          throw new IllegalStateException(
+              "%s: %s of %,d tokens has other bytes in the second run"
+                  .formatted(names, entry.getKey(), tokens));
+        }
+      }
+    }
+    return changed;
+  }
+
+  @Override
+  public void close() {
+    engine.close();
+  }
+}
