@@ -118,7 +118,7 @@ final class Shards {
       int count = rows * tensor.values().cols();
       float[] values = new float[count];
       tensor.values().read(row, rows, values, 0);
-      ByteBuffer bytes = ByteBuffer.allocateDirect(count * Short.BYTES);
+      ByteBuffer bytes = ByteBuffer.allocate(count * Short.BYTES);
       bytes.order(ByteOrder.LITTLE_ENDIAN);
       for (float value : values) {
         bytes.putShort(HalfFloats.toBf16(value));
