@@ -78,8 +78,9 @@ public final class AttentionBench {
         try (AttentionRuns runs = new AttentionRuns(backend, shape, rounds, length <= denseUpTo)) {
           runs.measure(tables);
         }
+        tables.report().save(arguments.text("--json", null));
       }
-      tables.report().finish(arguments.text("--json", null));
+      tables.report().print();
     }
   }
 }

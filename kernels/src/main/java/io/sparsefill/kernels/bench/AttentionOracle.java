@@ -6,12 +6,15 @@ import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.HalfFloats;
 import io.sparsefill.kernels.HostMatrix;
 import io.sparsefill.kernels.attention.TileIndex;
+import java.util.stream.IntStream;
 
 /**
  * Attention of single rows in double over the bf16 numbers that a device got, for comparison with
  * what it computed.
  */
 final class AttentionOracle {
+  private static final int KEYS_AT_ONCE = 512;
+
   private final AttentionShape shape;
   private final HostMatrix q;
   private final HostMatrix k;
@@ -46,81 +49,107 @@ final class AttentionOracle {
   }
 
   private double[] output(int row, int head, TileIndex keys) {
-    Sum sum = new Sum(row, head);
-    if (keys == null) {
-      for (int key = 0; key <= row; key++) {
-        sum.add(key);
-      }
-      return sum.output();
+    int[] seen = keys == null ? IntStream.rangeClosed(0, row).toArray() : keys(row, keys);
+    Query query = new Query(row, head);
+    int parts = (seen.length + KEYS_AT_ONCE - 1) / KEYS_AT_ONCE;
+    Sum sum =
+        IntStream.range(0, parts)
+            .parallel()
+            .mapToObj(
+                part ->
+                    query.sum(
+                        seen,
+                        part * KEYS_AT_ONCE,
+                        Math.min(seen.length, (part + 1) * KEYS_AT_ONCE)))
+            .reduce(Sum::plus)
+            .orElseThrow();
+    double[] output = sum.values;
+    for (int i = 0; i < output.length; i++) {
+      output[i] /= sum.weight;
     }
-    int tile = row / TILE;
-    for (int run = keys.runsBegin(0, tile); run < keys.runsEnd(0, tile); run++) {
-      int end = keys.runStart(run) + keys.runTiles(run) * TILE;
-      for (int key = keys.runStart(run); key < Math.min(end, row + 1); key++) {
-        sum.add(key);
-      }
-    }
-    for (int i = keys.columnsBegin(0, tile); i < keys.columnsEnd(0, tile); i++) {
-      if (keys.column(i) <= row) {
-        sum.add(keys.column(i));
-      }
-    }
-    return sum.output();
+    return output;
   }
 
-  /** The softmax of one row, key after key, always scaled by the largest score so far. */
-  private final class Sum {
-    private final int d = shape.headDim();
-    private final int kvHead;
-    private final float[] query;
-    private final float[] rowOfKv = new float[shape.kvHeads() * d];
-    private final double[] sums = new double[d];
-    private double weights;
-    private double largest = Double.NEGATIVE_INFINITY;
+  /** Keys that a row sees by an index of one head. */
+  private static int[] keys(int row, TileIndex index) {
+    int tile = row / TILE;
+    IntStream runs =
+        IntStream.range(index.runsBegin(0, tile), index.runsEnd(0, tile))
+            .flatMap(
+                run ->
+                    IntStream.range(
+                        index.runStart(run), index.runStart(run) + index.runTiles(run) * TILE));
+    IntStream columns =
+        IntStream.range(index.columnsBegin(0, tile), index.columnsEnd(0, tile)).map(index::column);
+    return IntStream.concat(runs, columns).filter(key -> key <= row).toArray();
+  }
 
-    Sum(int row, int head) {
-      kvHead = head / shape.group();
+  /**
+   * A part of a softmax over keys, scaled by its largest score.
+   *
+   * @param values sums of weighted values [D]
+   */
+  @SuppressWarnings("ArrayRecordComponent") // never compared
+  private record Sum(double largest, double weight, double[] values) {
+    Sum plus(Sum other) {
+      double top = Math.max(largest, other.largest);
+      double mine = Math.exp(largest - top);
+      double theirs = Math.exp(other.largest - top);
+      double[] both = new double[values.length];
+      for (int i = 0; i < both.length; i++) {
+        both[i] = mine * values[i] + theirs * other.values[i];
+      }
+      return new Sum(top, mine * weight + theirs * other.weight, both);
+    }
+  }
+
+  /** One row of one head. */
+  private final class Query {
+    private final int d = shape.headDim();
+    private final int firstCol;
+    private final float[] query;
+
+    Query(int row, int head) {
+      firstCol = head / shape.group() * d;
       float[] all = new float[shape.heads() * d];
       q.read(row, 1, all, 0);
-      query = new float[d];
-      for (int i = 0; i < d; i++) {
-        query[i] = rounded(all[head * d + i]);
-      }
+      query = rounded(all, head * d);
     }
 
-    void add(int key) {
-      k.read(key, 1, rowOfKv, 0);
-      double score = 0;
-      for (int i = 0; i < d; i++) {
-        score += (double) query[i] * rounded(rowOfKv[kvHead * d + i]);
-      }
-      score *= shape.scale();
-      if (score > largest) {
-        double factor = Math.exp(largest - score);
-        weights *= factor;
+    Sum sum(int[] keys, int from, int to) {
+      float[] row = new float[shape.kvHeads() * d];
+      double[] scores = new double[to - from];
+      double largest = Double.NEGATIVE_INFINITY;
+      for (int n = from; n < to; n++) {
+        k.read(keys[n], 1, row, 0);
+        float[] key = rounded(row, firstCol);
+        double score = 0;
         for (int i = 0; i < d; i++) {
-          sums[i] *= factor;
+          score += (double) query[i] * key[i];
         }
-        largest = score;
+        scores[n - from] = score * shape.scale();
+        largest = Math.max(largest, scores[n - from]);
       }
-      double weight = Math.exp(score - largest);
-      weights += weight;
-      v.read(key, 1, rowOfKv, 0);
-      for (int i = 0; i < d; i++) {
-        sums[i] += weight * rounded(rowOfKv[kvHead * d + i]);
+      double weights = 0;
+      double[] values = new double[d];
+      for (int n = from; n < to; n++) {
+        double weight = Math.exp(scores[n - from] - largest);
+        weights += weight;
+        v.read(keys[n], 1, row, 0);
+        float[] value = rounded(row, firstCol);
+        for (int i = 0; i < d; i++) {
+          values[i] += weight * value[i];
+        }
       }
+      return new Sum(largest, weights, values);
     }
 
-    double[] output() {
-      double[] output = sums.clone();
+    private float[] rounded(float[] row, int from) {
+      float[] part = new float[d];
       for (int i = 0; i < d; i++) {
-        output[i] /= weights;
+        part[i] = HalfFloats.fromBf16(HalfFloats.toBf16(row[from + i]));
       }
-      return output;
-    }
-
-    private static float rounded(float x) {
-      return HalfFloats.fromBf16(HalfFloats.toBf16(x));
+      return part;
     }
   }
 }

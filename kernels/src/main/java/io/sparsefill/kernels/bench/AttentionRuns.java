@@ -18,7 +18,6 @@ import io.sparsefill.kernels.cuda.CudaBackend;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
-import java.util.stream.IntStream;
 
 /** The attention of one layer at one length, for {@link AttentionBench}: checked, then timed. */
 final class AttentionRuns implements AutoCloseable {
@@ -187,16 +186,14 @@ final class AttentionRuns implements AutoCloseable {
   private double error(AttentionOracle oracle, KeysOfHead keys) {
     int last = shape.tokens() - 1;
     int[] rows = {TILE / 2, last / 3, last - TILE, last};
+    int[] heads = {0, shape.heads() / 2, shape.heads() - 1};
     double worst = 0;
     for (int row : rows) {
       float[] actual = backend.read(out.rows(row, 1));
-      int[] heads = {0, shape.heads() / 2, shape.heads() - 1};
-      double error =
-          IntStream.of(heads)
-              .parallel()
-              .mapToDouble(head -> oracle.error(row, head, keys.of(head), actual))
-              .max()
-              .orElseThrow();
+      double error = 0;
+      for (int head : heads) {
+        error = Math.max(error, oracle.error(row, head, keys.of(head), actual));
+      }
       if (!(error <= TOLERANCE)) {
         throw new IllegalStateException(
             "%,d tokens: row %d of the output is %.2g off the exact one, more than %.2g"

@@ -75,8 +75,9 @@ public final class GemmBench {
       List<CudaBackend> backends = both ? List.of(own, library) : List.of(own);
       for (Weight weight : LLAMA_3_8B) {
         new Products(weight, backends, rounds).measure(rows, table);
+        report.save(arguments.text("--json", null));
       }
-      report.finish(arguments.text("--json", null));
+      report.print();
     }
   }
 

@@ -11,9 +11,9 @@ import java.util.Locale;
 import java.util.Map;
 
 /**
- * The figures of one run: each row goes to standard error as it comes; at the end the tables go to
- * standard output as Markdown, and into a JSON file, where every table is a list of objects that
- * are keyed by the columns' names.
+ * The figures of one run: each row goes to standard error as it comes; the tables go to standard
+ * output as Markdown, and into a JSON file, where every table is a list of objects that are keyed
+ * by the columns' names.
  */
 public final class Report {
   private final String bench;
@@ -38,30 +38,33 @@ public final class Report {
     return table;
   }
 
+  /** Prints the tables that have rows. */
+  public void print() {
+    System.out.println("## " + bench + "\n");
+    environment.forEach((name, value) -> System.out.println("- " + name + ": " + value));
+    tables.stream().filter(table -> !table.rows.isEmpty()).forEach(Table::print);
+  }
+
   /**
-   * Prints the tables that have rows.
+   * Writes what there is so far.
    *
    * @param file where the JSON goes, or null for nowhere
    */
-  public void finish(String file) throws IOException {
-    System.out.println("## " + bench + "\n");
-    environment.forEach((name, value) -> System.out.println("- " + name + ": " + value));
+  public void save(String file) throws IOException {
+    if (file == null) {
+      return;
+    }
     Map<String, Object> rows = new LinkedHashMap<>();
-    for (Table table : tables) {
-      if (!table.rows.isEmpty()) {
-        table.print();
-        rows.put(table.name, table.rows);
-      }
-    }
-    if (file != null) {
-      Map<String, Object> all = new LinkedHashMap<>();
-      all.put("bench", bench);
-      all.put("environment", environment);
-      all.put("tables", rows);
-      new ObjectMapper()
-          .enable(SerializationFeature.INDENT_OUTPUT)
-          .writeValue(Path.of(file).toFile(), all);
-    }
+    tables.stream()
+        .filter(table -> !table.rows.isEmpty())
+        .forEach(table -> rows.put(table.name, table.rows));
+    Map<String, Object> all = new LinkedHashMap<>();
+    all.put("bench", bench);
+    all.put("environment", environment);
+    all.put("tables", rows);
+    new ObjectMapper()
+        .enable(SerializationFeature.INDENT_OUTPUT)
+        .writeValue(Path.of(file).toFile(), all);
   }
 
   /** One table. */

@@ -100,8 +100,9 @@ public final class PrefillBench {
               "changed blocks");
       for (int length : lengths) {
         measure(modes, Arrays.copyOf(document, length), rounds, table);
+        report.save(arguments.text("--json", null));
       }
-      report.finish(arguments.text("--json", null));
+      report.print();
     } finally {
       modes.forEach(PrefillMode::close);
     }
