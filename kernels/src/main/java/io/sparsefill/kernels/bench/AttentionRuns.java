@@ -126,10 +126,8 @@ final class AttentionRuns implements AutoCloseable {
     // Whether heads run densely is the same decision for all: it depends on sizes only.
     boolean mayBeSparse = !new HeadIndexing(shape, patterns, true, 0).isDense(patterns.get(0));
     long causal = new PatternCost(shape, 0).dense();
-    List<TileIndex> expected = new ArrayList<>();
-    for (LineSelection lines : mayBeSparse ? heads.sets() : List.<LineSelection>of()) {
-      expected.add(planted(lines));
-    }
+    List<TileIndex> expected =
+        mayBeSparse ? heads.sets().parallelStream().map(this::planted).toList() : List.of();
     long tiles = 0;
     int sparse = 0;
     for (int head = 0; head < shape.heads(); head++) {

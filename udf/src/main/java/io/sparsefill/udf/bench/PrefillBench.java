@@ -37,7 +37,8 @@ public final class PrefillBench {
                           [--rounds 5] [--threads N] [--json FILE]
         --attention, --weights, --sink  lists: every combination is a mode
         --patterns  for minference; without it every head runs vertical_and_slash 1000/6096
-        --sink none  keys and values stay on the device, all else is computed as with the sink
+        --sink none  keys and values stay on the device, all else is computed as with the sink;
+                     where nothing else is emitted, the last token's hidden state is
         Device memory counts all modes, which stay open, and other processes.
       """;
   private static final Set<String> OPTIONS =
