@@ -33,15 +33,14 @@ enum BackendKind {
   }
 
   /**
-   * What {@code --backend} means on this machine for a model; says in the log what {@code auto}
-   * took and why.
+   * What {@code --backend} means on this machine for a model.
    *
    * @throws IllegalArgumentException for an unknown word, or for cuda where it cannot run
    */
-  static BackendKind choose(String word, ModelConfig config) {
+  static BackendChoice choice(String word, ModelConfig config) {
     check(word);
     if (word.equals("cpu")) {
-      return CPU;
+      return new BackendChoice(word, "as asked for");
     }
     Optional<String> reason = CudaBackend.unavailable(config.headDim());
     if (word.equals("cuda")) {
@@ -49,10 +48,20 @@ enum BackendKind {
         throw new IllegalArgumentException(
             "Cannot run --backend cuda: " + reason.get() + "; use --backend cpu or auto");
       }
-      return CUDA;
+      return new BackendChoice(word, "as asked for");
     }
-    LOG.info("--backend auto takes {}", reason.map(why -> "the CPU: " + why).orElse("the GPU"));
-    return reason.isPresent() ? CPU : CUDA;
+    return reason
+        .map(why -> new BackendChoice("cpu", why))
+        .orElseGet(() -> new BackendChoice("cuda", "there is a GPU"));
+  }
+
+  /** {@link #choice}, to open; says in the log what {@code auto} took and why. */
+  static BackendKind choose(String word, ModelConfig config) {
+    BackendChoice choice = choice(word, config);
+    if (word.equals("auto")) {
+      LOG.info("--backend auto takes {}", choice);
+    }
+    return choice.name().equals("cuda") ? CUDA : CPU;
   }
 
   /**

@@ -77,13 +77,12 @@ public final class Engine implements AutoCloseable {
   }
 
   /**
-   * Checks that this machine has what {@code --backend} asks for, where it is known to be the one
-   * that computes.
+   * What {@code --backend} means on this machine for a model.
    *
-   * @throws IllegalArgumentException saying what is missing
+   * @throws IllegalArgumentException for an unknown word, or for cuda where it cannot run
    */
-  public static void checkDevice(String backend, ModelConfig config) {
-    BackendKind.choose(backend, config);
+  public static BackendChoice backend(String backend, ModelConfig config) {
+    return BackendKind.choice(backend, config);
   }
 
   /**

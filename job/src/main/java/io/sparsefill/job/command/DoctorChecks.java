@@ -5,6 +5,7 @@ import io.sparsefill.job.run.SessionScope;
 import io.sparsefill.kernels.cpu.CpuBackend;
 import io.sparsefill.kernels.cpu.OpenBlas;
 import io.sparsefill.kernels.cuda.CudaBackend;
+import io.sparsefill.kernels.cuda.CudaDevice;
 import io.sparsefill.kernels.cuda.CudaFailure;
 import io.sparsefill.udf.model.Checkpoint;
 import io.sparsefill.udf.model.ModelConfig;
@@ -40,7 +41,7 @@ final class DoctorChecks {
     checks.add(java());
     checks.add(vectorModule());
     checks.add(openBlas());
-    checks.add(gpu());
+    checks.addAll(gpu());
     checks.add(spark(session));
     checks.add(taskCpus(session));
     checks.add(speculation(session));
@@ -87,16 +88,26 @@ final class DoctorChecks {
     }
   }
 
-  private static DoctorCheck gpu() {
+  private static List<DoctorCheck> gpu() {
     String name = "GPU";
     Optional<String> reason = CudaBackend.unavailable();
     if (reason.isPresent()) {
-      return DoctorCheck.ok(name, "none, --backend auto takes the CPU: " + reason.get());
+      return List.of(DoctorCheck.ok(name, "none, --backend auto takes the CPU: " + reason.get()));
     }
-    try (CudaBackend backend = new CudaBackend(1)) {
-      return DoctorCheck.ok(name, backend.device());
+    try {
+      CudaDevice device = CudaDevice.first();
+      return List.of(
+          DoctorCheck.ok(name, device.device()),
+          DoctorCheck.ok(
+              "GPU memory",
+              "%s, %s of it free now"
+                  .formatted(
+                      PlanCommand.bytes(device.totalBytes()),
+                      PlanCommand.bytes(device.freeBytes()))),
+          DoctorCheck.ok("GPU products", device.products()),
+          DoctorCheck.ok("GPU attention", device.attention()));
     } catch (CudaFailure e) {
-      return DoctorCheck.failed(name, e.getMessage());
+      return List.of(DoctorCheck.failed(name, e.getMessage()));
     }
   }
 

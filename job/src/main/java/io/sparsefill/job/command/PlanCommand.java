@@ -78,6 +78,7 @@ final class PlanCommand implements Callable<Integer> {
         .filter(document -> document.status() == DocumentStatus.FAILED)
         .limit(5)
         .forEach(document -> out.println("failed: " + document.docId() + ": " + document.error()));
+    out.println("Backend: " + plan.backend());
     out.printf(
         Locale.ROOT,
         "About %s on %d tasks at a time; %s of keys and values and %s of logits before compression.%n",
@@ -95,6 +96,7 @@ final class PlanCommand implements Callable<Integer> {
     json.put("tokens", plan.tokens());
     json.put("waves", plan.waves().size());
     json.put("slots", plan.slots());
+    json.put("backend", plan.backend().name());
     json.put("predicted_seconds", Math.round(plan.seconds() * 10) / 10.0);
     json.put("kv_bytes", plan.kvBytes());
     json.put("logits_bytes", plan.logitsBytes());

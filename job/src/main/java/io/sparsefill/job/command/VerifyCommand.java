@@ -10,12 +10,14 @@ import io.sparsefill.job.run.OptionValues;
 import io.sparsefill.job.run.RunOption;
 import io.sparsefill.job.run.SessionScope;
 import io.sparsefill.job.run.StoredRun;
+import io.sparsefill.kernels.cuda.CudaBackend;
 import io.sparsefill.udf.Engine;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.apache.spark.sql.SparkSession;
 import picocli.CommandLine;
@@ -108,20 +110,31 @@ final class VerifyCommand implements Callable<Integer> {
     }
   }
 
-  /** What was asked for; if nothing was, a few documents unless the run's model has gone. */
+  /**
+   * What was asked for; if nothing was, a few documents unless model or GPU of the run are gone.
+   */
   private int documentsToPrefill(StoredRun stored, PrintWriter out) {
     if (sample != null) {
       return sample;
     }
-    boolean asked = spec.findOption(RunOption.MODEL.flag()).getValue() != null;
-    if (asked || (stored.model() != null && Files.isDirectory(Path.of(stored.model())))) {
-      return SAMPLE;
+    boolean model = spec.findOption(RunOption.MODEL.flag()).getValue() != null;
+    if (!model && (stored.model() == null || !Files.isDirectory(Path.of(stored.model())))) {
+      out.println(
+          "No document is pre-filled again: the model of the run is not at "
+              + stored.model()
+              + "; give it as --model");
+      return 0;
     }
-    out.println(
-        "No document is pre-filled again: the model of the run is not at "
-            + stored.model()
-            + "; give it as --model");
-    return 0;
+    boolean backend = spec.findOption(RunOption.BACKEND.flag()).getValue() != null;
+    Optional<String> noGpu = CudaBackend.unavailable();
+    if (!backend && stored.backend().equals("cuda") && noGpu.isPresent()) {
+      out.println(
+          "No document is pre-filled again: the run's were by cuda, and here "
+              + noGpu.get()
+              + "; give --backend cpu to compare with its numbers");
+      return 0;
+    }
+    return SAMPLE;
   }
 
   private static ObjectNode json(VerifyReport report, String output) {

@@ -131,6 +131,17 @@ public final class OutputFolder implements AutoCloseable {
     return manifest.isEmpty() ? Set.of() : done(storage, manifest.get());
   }
 
+  /**
+   * The identity of the documents that a folder holds, without locking or changing anything; empty
+   * when it holds none.
+   *
+   * @throws OutputRefused when it holds something else
+   */
+  public static Optional<Map<String, String>> identity(Configuration conf, String path)
+      throws IOException {
+    return committed(storage(conf, path)).map(Manifest::identity);
+  }
+
   /** What identifies a finished document: its id and its content. */
   public static String doneKey(String docId, String contentSha256) {
     return contentSha256 + ":" + docId;
@@ -248,12 +259,15 @@ public final class OutputFolder implements AutoCloseable {
    * run leaves that ended before its first, binds nobody to its settings and counts as none.
    */
   private static Optional<Manifest> stored(Storage storage, Identity identity) throws IOException {
-    Optional<Manifest> manifest =
-        ManifestStore.load(storage).filter(found -> !found.runs().isEmpty());
+    Optional<Manifest> manifest = committed(storage);
     if (manifest.isPresent() && !manifest.get().identity().equals(identity.fields())) {
       throw new OutputConflict(storage.root(), manifest.get().identity(), identity.fields());
     }
     return manifest;
+  }
+
+  private static Optional<Manifest> committed(Storage storage) throws IOException {
+    return ManifestStore.load(storage).filter(manifest -> !manifest.runs().isEmpty());
   }
 
   private static Set<String> done(Storage storage, Manifest manifest) throws IOException {

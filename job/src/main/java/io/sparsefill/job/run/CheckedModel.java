@@ -36,6 +36,9 @@ public record CheckedModel(
   /** Name of the model folder among a run's settings. */
   static final String MODEL = "model";
 
+  /** Name of the backend in a run's identity: cpu or cuda, never auto. */
+  static final String BACKEND = "backend";
+
   /** Name of the pattern file among a run's settings. */
   static final String PATTERNS = "patterns";
 
@@ -67,19 +70,6 @@ public record CheckedModel(
       AttentionPlan attention =
           AttentionPlan.parse(compute.attention(), patterns, config.layers(), config.heads());
       return new CheckedModel(folder, config, bos, patterns, attention);
-    } catch (IllegalArgumentException e) {
-      throw new UsageException(e.getMessage(), e);
-    }
-  }
-
-  /**
-   * Checks that this machine, which is the executor too, has the device that is asked for.
-   *
-   * @throws UsageException saying what is missing
-   */
-  void checkDevice(String backend) {
-    try {
-      Engine.checkDevice(backend, config);
     } catch (IllegalArgumentException e) {
       throw new UsageException(e.getMessage(), e);
     }
@@ -133,7 +123,11 @@ public record CheckedModel(
     }
   }
 
-  /** All that decides the numbers of a run, for its fingerprint. */
+  /**
+   * All that decides the numbers of a run, for its fingerprint.
+   *
+   * @param options whose backend is decided, see {@link RunBackend}
+   */
   Identity identity(RunOptions options) {
     ModelIdentity files = files();
     RunOptions.Output output = options.output();
@@ -152,6 +146,7 @@ public record CheckedModel(
     fields.put("rope_pairing", config.rope().pairing());
     fields.put("rotary_dim", Integer.toString(config.rope().rotaryDim()));
     fields.put("rope_frequencies", options.compute().ropeFrequencies().label());
+    fields.put(BACKEND, options.compute().backend());
     fields.put("bos", bos);
     fields.put("attention", attention.name());
     fields.put("attention_digest", attention.digest());

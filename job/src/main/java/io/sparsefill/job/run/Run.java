@@ -14,6 +14,7 @@ import io.sparsefill.job.TokenizedDocument;
 import io.sparsefill.job.Tokenizing;
 import io.sparsefill.job.output.OutputFolder;
 import io.sparsefill.job.output.TaskOutput;
+import io.sparsefill.udf.BackendChoice;
 import io.sparsefill.udf.Emit;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -85,15 +86,12 @@ public final class Run {
    * @throws io.sparsefill.job.output.OutputRefused if the output folder cannot be used; nothing was
    *     computed
    */
-  public static RunSummary execute(SparkSession spark, RunOptions options, PrintWriter report)
+  public static RunSummary execute(SparkSession spark, RunOptions given, PrintWriter report)
       throws IOException {
     long started = System.nanoTime();
-    refuseOutputInsideInput(spark, options);
-    CheckedModel model =
-        CheckedModel.open(options.model(), options.compute(), options.tokens().bos());
-    if (spark.sparkContext().isLocal()) {
-      model.checkDevice(options.compute().backend());
-    }
+    refuseOutputInsideInput(spark, given);
+    CheckedModel model = CheckedModel.open(given.model(), given.compute(), given.tokens().bos());
+    RunOptions options = given.on(RunBackend.of(spark, given, model));
     try (OutputFolder output =
             OutputFolder.open(
                 spark.sparkContext().hadoopConfiguration(),
@@ -117,13 +115,14 @@ public final class Run {
    *
    * @throws UsageException if model or input cannot be used
    */
-  public static RunPlan plan(SparkSession spark, RunOptions options) throws IOException {
-    CheckedModel model =
-        CheckedModel.open(options.model(), options.compute(), options.tokens().bos());
-    String output = options.output().path();
+  public static RunPlan plan(SparkSession spark, RunOptions given) throws IOException {
+    CheckedModel model = CheckedModel.open(given.model(), given.compute(), given.tokens().bos());
+    String output = given.output().path();
     if (output != null) {
-      refuseOutputInsideInput(spark, options);
+      refuseOutputInsideInput(spark, given);
     }
+    BackendChoice backend = RunBackend.of(spark, given, model);
+    RunOptions options = given.on(backend);
     Set<String> done =
         output == null
             ? Set.of()
@@ -143,6 +142,7 @@ public final class Run {
           corpus.summaries(),
           waves,
           SessionScope.slots(spark),
+          backend,
           kvBytes(model, options, waves),
           logitsBytes(model, options, waves));
     }

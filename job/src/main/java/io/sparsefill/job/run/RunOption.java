@@ -30,7 +30,10 @@ public enum RunOption {
       "minference",
       "minference, dense, a-shape[:INITIAL:LOCAL], vertical-slash:V:S or block-sparse[:K]"),
   PATTERNS("FILE", null, "MInference pattern file (JSON) with a pattern for every head"),
-  BACKEND("NAME", "auto", "auto, cpu or cuda"),
+  BACKEND(
+      "NAME",
+      "auto",
+      "cpu, cuda, or auto: what the output folder's documents were made by, else the GPU where executors have one"),
   WEIGHTS("MODE", "resident", "resident, or stream: layer by layer from the checkpoint"),
   ROPE_FREQUENCIES(
       "TYPE",

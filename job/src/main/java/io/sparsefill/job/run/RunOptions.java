@@ -5,6 +5,7 @@ import io.sparsefill.job.InputOptions;
 import io.sparsefill.job.OnTooLong;
 import io.sparsefill.job.output.KvCompression;
 import io.sparsefill.kernels.KvDtype;
+import io.sparsefill.udf.BackendChoice;
 import io.sparsefill.udf.Emit;
 import io.sparsefill.udf.model.RopeFrequencies;
 import io.sparsefill.udf.text.BosPolicy;
@@ -96,6 +97,18 @@ public record RunOptions(
    * @param strict whether any failed document shows in the exit code
    */
   public record Limits(double waveSeconds, double maxErrorRate, boolean strict) {}
+
+  /** The same options with a backend that is decided. */
+  RunOptions on(BackendChoice backend) {
+    Compute decided =
+        new Compute(
+            compute.attention(),
+            compute.patterns(),
+            backend.name(),
+            compute.weights(),
+            compute.ropeFrequencies());
+    return new RunOptions(model, input, tokens, decided, output, limits, dryRun, master);
+  }
 
   /**
    * Reads all options of a run or a plan.

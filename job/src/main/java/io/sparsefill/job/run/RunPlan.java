@@ -3,6 +3,7 @@ package io.sparsefill.job.run;
 import io.sparsefill.job.DocumentStatus;
 import io.sparsefill.job.DocumentSummary;
 import io.sparsefill.job.PlannedWave;
+import io.sparsefill.udf.BackendChoice;
 import java.util.List;
 
 /**
@@ -11,6 +12,7 @@ import java.util.List;
  * @param documents all of the input, in source order
  * @param waves those to pre-fill, packed
  * @param slots tasks at a time
+ * @param backend what computes, and why
  * @param kvBytes keys and values before compression; 0 when they are not emitted
  * @param logitsBytes whole rows of logits before compression; 0 without {@code --full-logits}
  */
@@ -18,6 +20,7 @@ public record RunPlan(
     List<DocumentSummary> documents,
     List<PlannedWave> waves,
     int slots,
+    BackendChoice backend,
     long kvBytes,
     long logitsBytes) {
 

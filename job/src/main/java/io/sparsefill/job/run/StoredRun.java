@@ -10,8 +10,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The runs that an output folder holds, to pre-fill their documents again. Model folder and pattern
- * file are those of the newest run unless they are given.
+ * The runs that an output folder holds, to pre-fill their documents again. Backend, model folder
+ * and pattern file are those of the newest run unless they are given.
  */
 public final class StoredRun {
   private final Map<String, String> identity;
@@ -36,6 +36,11 @@ public final class StoredRun {
     return given == null ? settings.get(CheckedModel.MODEL) : given;
   }
 
+  /** What computed the documents, cpu or cuda; auto for an output that holds no run. */
+  public String backend() {
+    return identity.getOrDefault(CheckedModel.BACKEND, "auto");
+  }
+
   /**
    * Options of an engine that computes what the stored runs computed.
    *
@@ -53,6 +58,7 @@ public final class StoredRun {
             given == null ? settings.get(CheckedModel.PATTERNS) : given,
             RopeFrequencies.of(identity.get("rope_frequencies")),
             values);
+    String backend = compute.backend().equals("auto") ? backend() : compute.backend();
     CheckedModel model = CheckedModel.open(model(), compute, BosPolicy.AUTO);
     ModelIdentity files = model.files();
     mustAgree("model_weights_sha256", files.weightsSha256(), "the model as --model");
@@ -61,7 +67,7 @@ public final class StoredRun {
     Identity stored = new Identity(identity);
     return new EngineOptions(
         model.folder().toString(),
-        compute.backend(),
+        backend,
         compute.weights(),
         compute.attention(),
         model.patternsJson(),

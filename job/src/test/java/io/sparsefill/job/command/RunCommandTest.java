@@ -116,6 +116,30 @@ class RunCommandTest {
   }
 
   @Test
+  void manifestSaysWhichBackendComputedAndAnotherIsRefused() throws IOException {
+    Path input = Cli.documents(folder.resolve("in.jsonl"), 1, 60);
+    Path output = folder.resolve("out");
+    Cli.runOver(input, output, "--backend", "cpu").expect(ExitCode.DONE);
+    JsonNode manifest =
+        new ObjectMapper().readTree(Files.readString(output.resolve("manifest.json")));
+    assertThat(manifest.path("identity").path("backend").asText()).isEqualTo("cpu");
+    Cli.documents(input, 2, 60);
+
+    Cli other = Cli.runOver(input, output, "--backend", "cuda").expect(ExitCode.USAGE);
+
+    assertThat(other.err())
+        .contains("pre-filled by cpu", "--backend cuda", "use --backend cpu or auto");
+    Cli plan =
+        Cli.run("plan", "--model", Cli.MODEL, "--input", input, "--output", output)
+            .expect(ExitCode.DONE);
+    assertThat(plan.json().path("backend").asText()).isEqualTo("cpu");
+    assertThat(plan.out()).contains("Backend: cpu (as the documents in " + output);
+    // auto goes on with the folder's backend, wherever it runs.
+    Cli.runOver(input, output).expect(ExitCode.DONE);
+    assertThat(Cli.rows(output, "documents", "doc_id", "device like 'cpu%'")).hasSize(2);
+  }
+
+  @Test
   void newDocumentsAreAddedToWhatIsThere() throws IOException {
     Path input = Cli.documents(folder.resolve("in.jsonl"), 3, 60);
     Path output = folder.resolve("out");

@@ -1,0 +1,145 @@
+package io.sparsefill.job.run;
+
+import io.sparsefill.job.output.OutputFolder;
+import io.sparsefill.udf.BackendChoice;
+import io.sparsefill.udf.Engine;
+import io.sparsefill.udf.model.ModelConfig;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.SparkSession;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The one backend that computes a run and all documents of its output folder, because cpu (fp32)
+ * and cuda (bf16) give different numbers. It is decided before the first task: {@code auto} goes on
+ * with what the folder's documents were pre-filled by, and else asks the executors, who must agree.
+ */
+final class RunBackend {
+  private static final Logger log = LoggerFactory.getLogger(RunBackend.class);
+
+  /** Between name and reason of an executor's answer. */
+  private static final String SEPARATOR = "\n";
+
+  private RunBackend() {}
+
+  /**
+   * Decides.
+   *
+   * @throws UsageException if the folder's documents are another backend's, if executors differ, or
+   *     if this machine computes and cannot
+   * @throws io.sparsefill.job.output.OutputRefused if the output folder holds something else
+   */
+  static BackendChoice of(SparkSession spark, RunOptions options, CheckedModel model)
+      throws IOException {
+    BackendChoice choice = choose(spark, options, model);
+    log.info("Backend of this run: {}", choice);
+    return choice;
+  }
+
+  private static BackendChoice choose(SparkSession spark, RunOptions options, CheckedModel model)
+      throws IOException {
+    String word = options.compute().backend();
+    String output = options.output().path();
+    Optional<String> stored = output == null ? Optional.empty() : stored(spark, output);
+    if (stored.isPresent()) {
+      return continued(word, stored.get(), output, spark.sparkContext().isLocal(), model.config());
+    }
+    if (spark.sparkContext().isLocal()) {
+      return here(word, model.config());
+    }
+    return word.equals("auto")
+        ? agreed(answers(spark, model.folder().toString(), word))
+        : new BackendChoice(word, "as asked for");
+  }
+
+  private static Optional<String> stored(SparkSession spark, String output) throws IOException {
+    return OutputFolder.identity(spark.sparkContext().hadoopConfiguration(), output)
+        .map(identity -> identity.get(CheckedModel.BACKEND));
+  }
+
+  /** The backend of a folder's documents, if {@code --backend} allows it. */
+  static BackendChoice continued(
+      String word, String stored, String output, boolean local, ModelConfig config) {
+    if (!word.equals("auto") && !word.equals(stored)) {
+      throw new UsageException(
+          "Cannot add to %s with --backend %s: its documents were pre-filled by %s, whose numbers are others; use --backend %s or auto, or choose another --output"
+              .formatted(output, word, stored, stored));
+    }
+    if (local) {
+      BackendChoice able = Engine.backend("auto", config);
+      if (stored.equals("cuda") && !able.name().equals(stored)) {
+        throw new UsageException(
+            "Cannot add to %s: its documents were pre-filled by cuda, and this machine can only take %s; run it where there is a GPU, or choose another --output"
+                .formatted(output, able));
+      }
+    }
+    return new BackendChoice(stored, "as the documents in " + output);
+  }
+
+  /** For a session whose tasks run in this process. */
+  private static BackendChoice here(String word, ModelConfig config) {
+    try {
+      return Engine.backend(word, config);
+    } catch (IllegalArgumentException e) {
+      throw new UsageException(e.getMessage(), e);
+    }
+  }
+
+  /**
+   * What a word means where tasks run: one answer for each slot, so that all executors are asked.
+   */
+  static List<BackendChoice> answers(SparkSession spark, String model, String word) {
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    int slots = SessionScope.slots(spark);
+    context.setJobDescription("asking executors for their backend");
+    try {
+      return context
+          .parallelize(IntStream.range(0, slots).boxed().toList(), slots)
+          .map(slot -> answer(model, word))
+          .collect()
+          .stream()
+          .map(text -> text.split(SEPARATOR, 2))
+          .map(parts -> new BackendChoice(parts[0], parts[1]))
+          .toList();
+    } finally {
+      context.setJobDescription(null);
+    }
+  }
+
+  /** Text, which every serializer that Spark may be set to can carry. */
+  private static String answer(String model, String word) {
+    BackendChoice choice = Engine.backend(word, ModelConfig.read(Path.of(model)));
+    return choice.name() + SEPARATOR + choice.why();
+  }
+
+  /** The answer that all executors give. */
+  static BackendChoice agreed(List<BackendChoice> answers) {
+    Map<String, List<BackendChoice>> byName =
+        answers.stream()
+            .collect(Collectors.groupingBy(BackendChoice::name, TreeMap::new, Collectors.toList()));
+    if (byName.size() > 1) {
+      String counts =
+          byName.entrySet().stream()
+              .map(
+                  entry ->
+                      "%d of %d task slots take %s"
+                          .formatted(
+                              entry.getValue().size(), answers.size(), entry.getValue().get(0)))
+              .collect(Collectors.joining(", "));
+      throw new UsageException(
+          "Cannot choose a backend for the whole run: "
+              + counts
+              + ", and their numbers differ; give --backend "
+              + String.join(" or ", byName.keySet()));
+    }
+    return answers.get(0);
+  }
+}
