@@ -62,14 +62,21 @@ public abstract class OperatorContract {
       tokens[i] = random.nextInt(50);
     }
     tokens[69] = 49;
+    checkEmbed(table, tokens);
+    // Rows of more than one turn of a GPU's block.
+    checkEmbed(matrix(50, 4107), tokens);
+  }
+
+  private void checkEmbed(ArrayMatrix table, int[] tokens) {
+    int cols = (int) table.cols();
     try (Tensor source = upload(table)) {
       for (int rows : SIZES) {
         int from = tokens.length - rows;
-        try (Tensor out = poisoned(rows, 33)) {
+        try (Tensor out = poisoned(rows, cols)) {
           backend.embed(source, tokens, from, out);
-          float[] expected = new float[rows * 33];
+          float[] expected = new float[rows * cols];
           for (int r = 0; r < rows; r++) {
-            System.arraycopy(table.values(), tokens[from + r] * 33, expected, r * 33, 33);
+            System.arraycopy(table.values(), tokens[from + r] * cols, expected, r * cols, cols);
           }
           assertThat(backend.read(out)).isEqualTo(expected);
         }
@@ -94,8 +101,9 @@ public abstract class OperatorContract {
   @Test
   void rmsNormMatchesItsDefinition() {
     try (ErrorBudget budget = budget("rmsNorm")) {
-      for (int cols : new int[] {1, 7, 63, 64, 65, 512}) {
-        for (int rows : SIZES) {
+      // The last: more than a GPU's block keeps in registers.
+      for (int cols : new int[] {1, 7, 63, 64, 65, 512, 8219}) {
+        for (int rows : cols > 1000 ? new int[] {2} : SIZES) {
           for (float eps : new float[] {1e-5f, 1f}) {
             ArrayMatrix x = matrix(rows, cols);
             Arrays.fill(x.values(), 0, cols, rows > 1 ? 0 : 0x1p-13f);
@@ -232,6 +240,22 @@ public abstract class OperatorContract {
     }
   }
 
+  @Test
+  void splitAndRotateMatchesItsDefinitionForTheHeadsOfModels() {
+    // head_dim, rotated pairs: whole heads, parts of them, and pairs that fill no vector.
+    int[][] heads = {
+      {128, 64}, {128, 32}, {96, 48}, {80, 40}, {80, 16}, {64, 32}, {64, 12}, {32, 16}, {16, 8}
+    };
+    try (ErrorBudget budget = budget("splitAndRotate of models")) {
+      for (int[] head : heads) {
+        for (int kind = 0; kind < 8; kind++) {
+          AttentionShape shape = AttentionInput.shape(2000, 6, 2, head[0], 0);
+          split(shape, head[1], 5, 77, kind % 2 == 1, kind / 2 % 2 == 1, kind / 4 == 1, budget);
+        }
+      }
+    }
+  }
+
   private void split(
       AttentionShape shape,
       int pairs,
@@ -318,7 +342,7 @@ public abstract class OperatorContract {
     float[] special = {100, -100, 0f, -0f, 20, -20, 88, -88, 9984, -9984, 0x1p-100f, -0x1p-100f};
     try (ErrorBudget budget = budget("siluMul")) {
       for (int rows : SIZES) {
-        for (int n : new int[] {1, 7, 12, 63, 64, 65, 100}) {
+        for (int n : new int[] {1, 7, 12, 63, 64, 65, 100, rows == 1 ? 4872 : 8}) {
           ArrayMatrix gateUp = ArrayMatrix.random(rows, 2 * n, 3, random);
           for (int i = 0; i < Math.min(n, special.length); i++) {
             gateUp.values()[i] = special[i];
