@@ -5,9 +5,9 @@
 // mma.sync, ldmatrix and cp.async: sm_80 and everything later through the driver's JIT.
 //
 // One block computes a tile of the output. Three slots of shared memory hold slices of 64 numbers of k: while one slice
-// is multiplied, the next two arrive. Every warp owns 64 x 64 outputs and keeps two sets of operand registers, so that
-// the ldmatrix of step s + 1 runs beside the mma of step s. What lies outside of k is filled with zeros; rows outside
-// of m and n repeat the last row and are not written.
+// is multiplied, the next two arrive. Every warp owns up to 64 x 64 outputs and keeps two sets of operand registers, so
+// that the ldmatrix of step s + 1 runs beside the mma of step s. What lies outside of k is filled with zeros; rows
+// outside of m and n are not written. Where the tiles of the output are too few for the device, k is cut into parts.
 #include <cuda_bf16.h>
 
 #include <cstddef>
@@ -75,9 +75,12 @@ __device__ __forceinline__ int chunkBytes(int start, int end) { return max(0, mi
 
 // The share of one thread in the copies of an operand: `Rows` rows of one slice by `Threads` threads. A chunk lies at
 // chunk ^ (row % 8) of its row, which keeps the stores and the ldmatrix of eight rows in different banks. Where rows
-// start is kept in 32 bits, relative to the first row of the tile, to spare registers.
-template <int Rows, int Threads>
+// start is kept in 32 bits, relative to the first row of the tile, to spare registers. Rows past the end are zeros with
+// Zeros, else the last row again: that spares an instruction per copy, but where most rows are past the end, one row
+// that all blocks read many times takes longer than w.
+template <int Rows, int Threads, bool Zeros>
 struct Loader {
+  static constexpr uint32_t kAbsent = 0xffffffffu;
   static constexpr int kRowsAtOnce = Threads / 8;
   static constexpr int kCopies = Rows / kRowsAtOnce;
   static_assert(Rows % kRowsAtOnce == 0 && kRowsAtOnce % 8 == 0, "rows of a thread keep their place in the swizzle");
@@ -93,8 +96,10 @@ struct Loader {
     from = reinterpret_cast<const unsigned char*>(matrix + firstRow * stride + chunk * 8);
 #pragma unroll
     for (int i = 0; i < kCopies; i++) {
-      int r = min(row + i * kRowsAtOnce, rows - 1 - firstRow);
-      rowStart[i] = static_cast<uint32_t>(r) * static_cast<uint32_t>(stride * 2);
+      int r = row + i * kRowsAtOnce;
+      bool absent = Zeros && r > rows - 1 - firstRow;
+      r = min(r, rows - 1 - firstRow);
+      rowStart[i] = absent ? kAbsent : static_cast<uint32_t>(r) * static_cast<uint32_t>(stride * 2);
     }
   }
 
@@ -104,7 +109,8 @@ struct Loader {
 #pragma unroll
     for (int i = 0; i < kCopies; i++) {
       if (i % Turns == turn) {
-        copyAsync(slot + to + i * (kRowsAtOnce * kRowBytes), from + rowStart[i], bytes);
+        bool absent = Zeros && rowStart[i] == kAbsent;
+        copyAsync(slot + to + i * (kRowsAtOnce * kRowBytes), from + (absent ? 0 : rowStart[i]), absent ? 0 : bytes);
       }
     }
   }
@@ -128,6 +134,7 @@ struct Tile {
   static constexpr int kSharedBytes = kSlots * kSlotBytes;
   static constexpr int kOutStride = kCols + 8;  // floats: eight more keep the float2 stores of eight rows apart
   static_assert(kRows * kOutStride * 4 <= kSharedBytes, "the sums pass through the slots");
+  static_assert(kRows * kCols * 4 + 16 <= kSharedBytes, "the sums of a part pass through the slots");
   static_assert(ColTiles % 2 == 0, "one ldmatrix brings two tiles of w");
 };
 
@@ -224,7 +231,8 @@ __device__ __forceinline__ bool lastOfTile(const GemmParams& p, float (&sums)[T:
   }
   __threadfence();
   __syncthreads();
-  int* last = reinterpret_cast<int*>(gemmShared);  // the slots are free by now
+  // Behind what the parts pass through below; the slots are free by now.
+  int* last = reinterpret_cast<int*>(gemmShared + T::kSharedBytes - 16);
   if (threadIdx.x == 0) {
     *last = atomicAdd(p.arrived + blockIdx.x, 1) == p.splits - 1;
     if (*last) {
@@ -236,8 +244,19 @@ __device__ __forceinline__ bool lastOfTile(const GemmParams& p, float (&sums)[T:
     return false;
   }
   __threadfence();
+  // Every thread brings and adds its own chunks: a whole part is on its way at any time, more than registers would hold.
+  uint32_t own = sharedAddress(gemmShared) + threadIdx.x * 16;
+  auto bring = [&](int i) {
+#pragma unroll
+    for (int j = 0; j < T::kColTiles; j++) {
+      int chunk = (i * T::kColTiles + j) * T::kThreads;
+      copyAsync(own + chunk * 16, tile + chunk * 4, 16);
+    }
+  };
 #pragma unroll
   for (int i = 0; i < T::kRowTiles; i++) {
+    bring(i);
+    commitCopies();
 #pragma unroll
     for (int j = 0; j < T::kColTiles; j++) {
 #pragma unroll
@@ -246,20 +265,27 @@ __device__ __forceinline__ bool lastOfTile(const GemmParams& p, float (&sums)[T:
       }
     }
   }
-  for (int s = 0; s < p.splits; s++, tile += part) {
+  for (int s = 1; s <= p.splits; s++) {
+    tile += part;
 #pragma unroll
     for (int i = 0; i < T::kRowTiles; i++) {
+      awaitCopies<T::kRowTiles - 1>();
 #pragma unroll
       for (int j = 0; j < T::kColTiles; j++) {
-        float4 add = __ldcg(reinterpret_cast<const float4*>(tile + (i * T::kColTiles + j) * T::kThreads * 4));
+        float4 add = *reinterpret_cast<const float4*>(gemmShared + threadIdx.x * 16 +
+                                                      (i * T::kColTiles + j) * T::kThreads * 16);
         sums[i][j][0] += add.x;
         sums[i][j][1] += add.y;
         sums[i][j][2] += add.z;
         sums[i][j][3] += add.w;
       }
+      if (s < p.splits) {
+        bring(i);
+      }
+      commitCopies();
     }
   }
-  __syncthreads();  // everyone has read `last`, which the sums overwrite
+  __syncthreads();  // the sums of all threads come to where these chunks lie
   return true;
 }
 
@@ -267,8 +293,8 @@ template <class T, class Out>
 __device__ __forceinline__ void gemm(const GemmParams& p) {
   constexpr int kRowTiles = T::kRowTiles;
   constexpr int kColTiles = T::kColTiles;
-  using LoaderA = Loader<T::kRows, T::kThreads>;
-  using LoaderW = Loader<T::kCols, T::kThreads>;
+  using LoaderA = Loader<T::kRows, T::kThreads, T::kRows == 64>;
+  using LoaderW = Loader<T::kCols, T::kThreads, false>;
 
   int row0;
   int col0;

@@ -41,9 +41,12 @@ record GemmPlan(int tile, int parts) {
   }
 
   /** Microseconds that a block takes before its first and after its last slice. */
-  private static final double BLOCK = 3;
+  private static final double BLOCK = 0.5;
 
-  /** Microseconds for each MiB of a part's sums that one block reads. */
+  /** Microseconds until the last block of a tile knows that it is the last. */
+  private static final double CUT = 7;
+
+  /** Microseconds for each MiB of the parts' sums that it then adds. */
   private static final double SUMS = 16;
 
   /**
@@ -86,7 +89,7 @@ record GemmPlan(int tile, int parts) {
       double added = tile.resident == 1 ? 0 : (tile.fullSlice - tile.slice) / (tile.resident - 1);
       slices += tile.slice + (rest - 1) * added;
     }
-    double sums = parts == 1 ? 0 : parts * SUMS * tile.bytes() / (1 << 20);
+    double sums = parts == 1 ? 0 : CUT + parts * SUMS * tile.bytes() / (1 << 20);
     return share * slices + (rounds + (rest > 0 ? 1 : 0)) * BLOCK + sums;
   }
 

@@ -12,9 +12,9 @@ import jcuda.driver.JCudaDriver;
 final class TiledGemm implements CudaGemm {
   /** The kernels' tiles, with what {@link GemmPlan.Tile} says of them in microseconds. */
   private enum Shape {
-    WIDE(1.10, 1.10),
-    SQUARE(0.75, 1.15),
-    LOW(0.45, 0.95);
+    WIDE(1.05, 1.05),
+    SQUARE(0.72, 1.13),
+    LOW(0.62, 1.02);
 
     private final double slice;
     private final double fullSlice;
