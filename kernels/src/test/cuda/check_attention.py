@@ -2,7 +2,8 @@
 
     python3 check_attention.py FOLDER          all checks; FOLDER holds the .ptx files
     python3 check_attention.py FOLDER --small  small cases only, for compute-sanitizer
-    python3 check_attention.py FOLDER --time   times, beside PyTorch's FlashAttention-2 backend
+    python3 check_attention.py FOLDER --time   times, beside PyTorch's FlashAttention-2 and cuDNN backends
+    python3 check_attention.py FOLDER --attention attention_sm90   the same with the kernels of another file
 
 Needs a CUDA device, PyTorch and NumPy; loads the PTX through the driver as the Java launchers do.
 Inputs are random, outputs and everything around the inputs (padding, rows after the last) are NaN
@@ -146,6 +147,23 @@ def random_rows(random, tokens, heads, first_tile):
     return rows
 
 
+def head_dims(module):
+    return [d for d in (32, 64, 80, 96, 128) if f"attention_d{d}_launch" in module.tables]
+
+
+def apart_rows(tokens, heads):
+    """Neighbouring query tiles that share little: first and own key tile, or everything between."""
+    rows = []
+    for _ in range(heads):
+        for m in range(tiles(tokens)):
+            near = [(m * TILE, 1)]
+            far = [(0, 1)] if m > 0 else []
+            between = [(TILE, m - 1)] if m > 1 else []
+            columns = list(range(1, min(TILE, m * TILE)))
+            rows.append([(far + near, []), (between + near, columns), (near, columns)][m % 3])
+    return rows
+
+
 def attention(module, q, k, v, out, index, shape, first_tile, window, scale, launches=None):
     """`launches` lists the heads of each launch; all of them in one where it is not given."""
     tokens, heads, kv_heads, head_dim = shape
@@ -161,7 +179,9 @@ def attention(module, q, k, v, out, index, shape, first_tile, window, scale, lau
             error.data_ptr(), q.stride(0), k.stride(0), v.stride(0), out.stride(0), tokens, heads,
             kv_heads, len(head_list), first_tile, query_tiles, window, scale * math.log2(math.e))
         assert len(parameters) == module.tables["attention_layout"][0]
-        module.launch(f"attention_d{head_dim}", (query_tiles, len(head_list)), parameters)
+        kernel = f"attention_d{head_dim}"
+        of_a_block = max(1, module.tables[kernel + "_launch"][2])
+        module.launch(kernel, (-(-query_tiles // of_a_block), len(head_list)), parameters)
     return error
 
 
@@ -225,16 +245,17 @@ def check_attention(module, name, rows, shape, first_tile=0, window=0, spread=1.
 def attention_checks(module, small):
     random = np.random.default_rng(5)
     for tokens in (1, 63, 65, 200) if small else (1, 63, 64, 65, 127, 128, 129, 1000, 4096):
-        for head_dim in (32, 64, 80, 96, 128):
+        for head_dim in head_dims(module):
             for window in (0, 1, 48, 100) if tokens < 4096 else (0, 777):
                 shape = (tokens, 2, 1, head_dim)
                 rows = dense_rows(tokens, 2, 0, window)
                 check_attention(module, "dense", rows, shape, 0, window)
                 rows = random_rows(random, tokens, 2, 0)
                 check_attention(module, "random", rows, shape, 0, window, 2.0)
+            check_attention(module, "apart", apart_rows(tokens, 2), shape)
     for group in (1, 4, 7, 8):
         for kv_heads in (1, 2, 3):
-            head_dim = (32, 64, 80, 96, 128)[(group + kv_heads) % 5]
+            head_dim = head_dims(module)[(group + kv_heads) % len(head_dims(module))]
             shape = (330, group * kv_heads, kv_heads, head_dim)
             first_tile = group % 3
             rows = random_rows(random, 330, shape[1], first_tile)
@@ -425,13 +446,13 @@ def vertical_slash_rows(tokens, vertical, slash, random):
     return rows
 
 
-def times(module, estimate):
+def times(module, estimate, lengths, head_dim):
     import torch.nn.functional as functional
     from torch.nn.attention import SDPBackend, sdpa_kernel
-    heads, kv_heads, head_dim = 32, 8, 128
+    heads, kv_heads = 32, 8
     scale = head_dim**-0.5
     print(torch.cuda.get_device_name(), "torch", torch.__version__)
-    for tokens in (4096, 8192, 32768, 131072):
+    for tokens in lengths:
         q = torch.randn(tokens, heads * head_dim, device="cuda").bfloat16()
         k = torch.randn(tokens, kv_heads * head_dim, device="cuda").bfloat16()
         v = torch.randn(tokens, kv_heads * head_dim, device="cuda").bfloat16()
@@ -443,16 +464,19 @@ def times(module, estimate):
         ours = median_ms(lambda: attention(module, q, k, v, out, index, shape, 0, 0, scale), repeats)
         def heads_first(x, n):
             return x.view(1, tokens, n, head_dim).transpose(1, 2)
-        with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
-            args = (heads_first(q, heads), heads_first(k, kv_heads), heads_first(v, kv_heads))
-            flash = median_ms(lambda: functional.scaled_dot_product_attention(
-                *args, is_causal=True, enable_gqa=True), repeats)
-            expected = functional.scaled_dot_product_attention(*args, is_causal=True, enable_gqa=True)
+        args = (heads_first(q, heads), heads_first(k, kv_heads), heads_first(v, kv_heads))
+        peers = {}
+        for peer in (SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION):
+            with sdpa_kernel(peer):
+                peers[peer] = median_ms(lambda: functional.scaled_dot_product_attention(
+                    *args, is_causal=True, enable_gqa=True), repeats)
+                expected = functional.scaled_dot_product_attention(*args, is_causal=True, enable_gqa=True)
+        flash, cudnn = peers[SDPBackend.FLASH_ATTENTION], peers[SDPBackend.CUDNN_ATTENTION]
         expected = expected.transpose(1, 2).reshape(tokens, heads * head_dim)
         difference = ((out.float() - expected.float()).norm() / expected.float().norm()).item()
         print(f"dense {tokens}: {ours:.3f} ms, {flops / ours / 1e9:.0f} TFLOP/s; FlashAttention-2 "
-              f"{flash:.3f} ms, {flops / flash / 1e9:.0f} TFLOP/s; ratio {flash / ours:.2f}; difference {difference:.2g}",
-              flush=True)
+              f"{flash:.3f} ms, {flops / flash / 1e9:.0f} TFLOP/s; ratio {flash / ours:.2f}; cuDNN "
+              f"{flops / cudnn / 1e9:.0f} TFLOP/s; difference {difference:.2g}", flush=True)
         if tokens >= 8192:
             one = vertical_slash_rows(tokens, 1000, 6096, np.random.default_rng(7))
             sparse = Index(one, heads)
@@ -470,17 +494,22 @@ def main():
     parser.add_argument("folder")
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--time", action="store_true")
+    parser.add_argument("--attention", default="attention", help="file that has the attention kernels")
+    parser.add_argument("--tokens", type=int, nargs="*", default=[4096, 8192, 32768, 131072])
+    parser.add_argument("--dim", type=int, default=128, help="head dimension of the times")
     arguments = parser.parse_args()
     torch.cuda.init()
     torch.manual_seed(3)
     torch.zeros(1, device="cuda")
-    module = Module(f"{arguments.folder}/attention.ptx")
+    module = Module(f"{arguments.folder}/{arguments.attention}.ptx")
     estimate = Module(f"{arguments.folder}/estimate.ptx")
     if arguments.time:
-        times(module, estimate)
+        times(module, estimate, arguments.tokens, arguments.dim)
         return
     steps = [("attention", lambda: attention_checks(module, arguments.small)),
-             ("error word", lambda: error_checks(module)),
+             ("error word", lambda: error_checks(module))]
+    if arguments.attention == "attention":
+        steps += [
              ("lines", lambda: line_checks(estimate, arguments.small)),
              ("pool", lambda: pool_checks(Module(f"{arguments.folder}/blocks.ptx"), arguments.small))]
     for name, step in steps:

@@ -1,22 +1,30 @@
 package io.sparsefill.kernels.cuda;
 
 import io.sparsefill.kernels.AttentionShape;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import jcuda.driver.CUdevice_attribute;
 
-/** Starts the attention kernels of {@code attention.cu}: one launch for all heads of a layer. */
+/**
+ * Starts the attention kernels of {@code attention.cu} or {@code attention_sm90.cu}: one launch for
+ * all heads of a layer.
+ */
 final class CudaAttention {
   /** Head dimensions that there are kernels for. */
   static final List<Integer> HEAD_DIMS = List.of(32, 64, 80, 96, 128);
 
   private static final double LOG2_E = 1.4426950408889634;
 
-  private final CudaModule module;
+  private final CudaContext context;
+  private final AttentionChoice choice = AttentionChoice.ofProperty();
+  private final Map<Integer, Kernel> kernels = new HashMap<>();
   private final CudaStream stream;
   private final Findings findings;
   private int calls;
 
   CudaAttention(CudaContext context, CudaStream stream, Findings findings) {
-    this.module = context.module("attention");
+    this.context = context;
     this.stream = stream;
     this.findings = findings;
   }
@@ -65,6 +73,19 @@ final class CudaAttention {
     return family + "_d" + shape.headDim();
   }
 
+  /** The chosen kernel, whose first number is the query tiles of a block. */
+  private Kernel kernel(AttentionShape shape) {
+    String name = kernelName("attention", shape);
+    return kernels.computeIfAbsent(
+        shape.headDim(),
+        headDim -> {
+          int major = CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR;
+          int minor = CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR;
+          int capability = 10 * context.attribute(major) + context.attribute(minor);
+          return context.module(choice.file(capability, headDim)).kernel(name);
+        });
+  }
+
   /** The factor on q·k for a softmax with base 2. */
   static float scaleLog2(AttentionShape shape) {
     return (float) (shape.scale() * LOG2_E);
@@ -78,13 +99,13 @@ final class CudaAttention {
   /** Enqueues it; a weight sum that is not positive is among the findings. */
   void run(DeviceLists index, CudaTensor q, CudaTensor k, CudaTensor v, CudaTensor out) {
     AttentionShape shape = index.shape();
-    Kernel kernel = module.kernel(kernelName("attention", shape));
+    Kernel kernel = kernel(shape);
     int call = calls++;
     for (int group = 0; group < index.groups(); group++) {
       DeviceLists.Lists lists = index.lists(group);
       kernel.launch(
           stream,
-          index.queryTiles(),
+          (index.queryTiles() + kernel.first() - 1) / kernel.first(),
           lists.heads(),
           new Parameters(
               q.address(),

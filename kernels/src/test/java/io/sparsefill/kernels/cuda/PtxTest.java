@@ -29,21 +29,29 @@ import org.junit.jupiter.params.provider.ValueSource;
 class PtxTest {
   /** Every file, with the parameters that its layout tables belong to. */
   private static Stream<String> files() {
-    return Stream.of("rows", "gemm", "attention", "estimate", "select", "blocks", "tiles");
+    return Stream.of("rows", "gemm", "attention", "attention_sm90", "estimate", "select", "blocks", "tiles");
+  }
+
+  /** Files for one GPU only say so. */
+  private static boolean isForHopper(String name) {
+    return name.endsWith("_sm90");
   }
 
   @ParameterizedTest
   @ValueSource(strings = {"sm_80", "sm_90a"})
   void everyFileAssembles(String target) {
     files()
+        .filter(name -> target.equals("sm_90a") || !isForHopper(name))
         .forEach(
             name -> {
               String log = assemble(PtxFile.read(name).text(), target);
               assertThat(log).as("%s.ptx for %s", name, target).contains("registers");
-              if (name.equals("attention")) {
+              if (name.startsWith("attention")) {
+                List<Integer> headDims =
+                    isForHopper(name) ? AttentionChoice.SM_90A_HEAD_DIMS : CudaAttention.HEAD_DIMS;
                 assertThat(log.lines().filter(line -> line.contains("spill stores")))
-                    .as("spills of the attention kernels for %s", target)
-                    .hasSize(CudaAttention.HEAD_DIMS.size())
+                    .as("spills of the kernels of %s for %s", name, target)
+                    .hasSize(headDims.size())
                     .allMatch(line -> line.contains(" 0 bytes spill stores"));
               }
             });
@@ -92,8 +100,17 @@ class PtxTest {
     for (String name : files().toList()) {
       Path file = Files.writeString(folder.resolve(name + ".ptx"), PtxFile.read(name).text());
       String output =
-          run("ptxas", "-arch=sm_90", "-o", folder.resolve("cubin").toString(), file.toString());
+          run(
+              "ptxas",
+              "-v",
+              isForHopper(name) ? "-arch=sm_90a" : "-arch=sm_90",
+              "-o",
+              folder.resolve("cubin").toString(),
+              file.toString());
       assertThat(output).as("what ptxas says of %s.ptx", name).doesNotContain("error");
+      // C7513 and the like: it waits for each product instead of leaving them under way. The
+      // assembler of CUDA 12.0 says so of attention_sm90, which is right but slower there.
+      assertThat(output).as("what ptxas says of %s.ptx", name).doesNotContain("Performance Loss");
     }
   }
 
@@ -180,8 +197,9 @@ class PtxTest {
                 int[] launch = file.table(table);
                 assertThat(launch).as(table).hasSize(4);
                 assertThat(launch[0]).as(table).isBetween(32, 1024).matches(n -> n % 32 == 0);
-                // A block of sm_80 may take 163 KiB.
-                assertThat(launch[1]).as(table).isBetween(0, 163 << 10);
+                // What a block may take.
+                int sharedBytes = isForHopper(name) ? 227 << 10 : 163 << 10;
+                assertThat(launch[1]).as(table).isBetween(0, sharedBytes);
               }
             });
   }
