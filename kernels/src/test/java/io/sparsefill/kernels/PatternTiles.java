@@ -8,10 +8,16 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** The index of patterns, from what a backend's estimate selects and the index builders. */
-final class PatternTiles {
+public final class PatternTiles {
   private PatternTiles() {}
 
-  static TileIndex of(
+  /**
+   * The index of one layer.
+   *
+   * @param patterns one for each head
+   * @param firstTile first query tile that is computed
+   */
+  public static TileIndex of(
       BackendUnderTest device,
       List<HeadPattern> patterns,
       AttentionShape shape,

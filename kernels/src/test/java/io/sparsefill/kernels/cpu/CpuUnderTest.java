@@ -11,12 +11,17 @@ import io.sparsefill.kernels.attention.LineSelection;
 import io.sparsefill.kernels.attention.TileIndex;
 
 /** The CPU backend in its contract tests. */
-final class CpuUnderTest implements BackendUnderTest {
+public final class CpuUnderTest implements BackendUnderTest {
   private static final TileMath MATH = TileMath.choose();
 
   private final CpuBackend backend;
 
-  CpuUnderTest(int threads) {
+  /**
+   * A backend of its own.
+   *
+   * @param threads CPU threads
+   */
+  public CpuUnderTest(int threads) {
     backend = new CpuBackend(threads);
   }
 

@@ -17,7 +17,20 @@ import java.util.stream.IntStream;
 
 /** The CUDA backend in its contract tests. */
 final class CudaUnderTest implements BackendUnderTest {
-  private final CudaBackend backend = new CudaBackend(2);
+  private final CudaBackend backend;
+
+  CudaUnderTest() {
+    this(new CudaBackend(2));
+  }
+
+  private CudaUnderTest(CudaBackend backend) {
+    this.backend = backend;
+  }
+
+  /** A backend whose memory is full of NaN when it is handed out. */
+  static CudaUnderTest poisoned() {
+    return new CudaUnderTest(CudaBackend.poisoned(2));
+  }
 
   /** Skips the tests of a class where there is no device, and says why. */
   static void assumeDevice() {

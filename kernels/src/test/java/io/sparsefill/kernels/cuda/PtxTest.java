@@ -29,7 +29,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class PtxTest {
   /** Every file, with the parameters that its layout tables belong to. */
   private static Stream<String> files() {
-    return Stream.of("rows", "gemm", "attention", "attention_sm90", "estimate", "select", "blocks", "tiles");
+    return Stream.of(
+        "rows", "gemm", "attention", "attention_sm90", "estimate", "select", "blocks", "tiles");
   }
 
   /** Files for one GPU only say so. */
