@@ -106,6 +106,7 @@ class CudaIndexTest {
         Tensor k = upload(shape.tokens(), shape.kvHeads() * d, 1, random)) {
       poisonFreeMemory(64 << 20);
       try (CudaIndex index = backend.index(patterns, shape, dispatch, firstTile, q, k, listBytes)) {
+        assertThat(index.memory().size()).isEqualTo(index.plan().layout().bytes());
         TileIndex built = ReadIndex.tiles(index);
         HeadIndexing indexing = new HeadIndexing(shape, patterns, dispatch, firstTile);
         TileIndex expected;

@@ -159,6 +159,27 @@ class IndexPlanTest {
   }
 
   @Test
+  void anIndexOfLaterQueryTilesTakesNoMoreThanOneOfAll() {
+    Random random = new Random(13);
+    for (int round = 0; round < 300; round++) {
+      int tokens = 1 + random.nextInt(20_000);
+      AttentionShape shape = new AttentionShape(tokens, 4, 2, 64, 1, random.nextInt(3) * 500);
+      List<HeadPattern> patterns =
+          List.of(
+              new HeadPattern.VerticalSlash(1 + random.nextInt(500), 1 + random.nextInt(500)),
+              new HeadPattern.AShape(random.nextInt(500), 1 + random.nextInt(500)),
+              new HeadPattern.BlockSparse(1 + random.nextInt(50)),
+              new HeadPattern.Dense());
+      boolean dispatch = random.nextBoolean();
+      int firstTile = random.nextInt(TileIndex.tiles(tokens));
+      long listBytes = 1L << random.nextInt(30);
+      assertThat(plan(patterns, shape, dispatch, firstTile, listBytes).layout().bytes())
+          .as("%s, dispatch %s, first tile %d", shape, dispatch, firstTile)
+          .isLessThanOrEqualTo(plan(patterns, shape, dispatch, 0, listBytes).layout().bytes());
+    }
+  }
+
+  @Test
   void listsBeyondTheirPositionsAreRefused() {
     AttentionShape shape = new AttentionShape(1 << 20, 1, 1, 128, 1, 0);
     List<HeadPattern> patterns = List.of(new HeadPattern.VerticalSlash(1 << 19, 100));
