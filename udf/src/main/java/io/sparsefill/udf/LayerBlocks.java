@@ -18,6 +18,9 @@ final class LayerBlocks {
   /** Pieces of keys and of values that are on their way or being cut. */
   private static final int PIECES = 3;
 
+  /** What an array of the JVM holds. */
+  private static final int MOST_BYTES = Integer.MAX_VALUE - 8;
+
   private final Backend backend;
   private final SideThread cutters;
   private final int layer;
@@ -48,6 +51,12 @@ final class LayerBlocks {
     this.dtype = dtype;
     this.tokens = Math.toIntExact(keys.rows());
     this.blockTokens = blockTokens;
+    long blockBytes = Math.min(tokens, blockTokens) * keys.cols() * dtype.bytes();
+    if (blockBytes > MOST_BYTES) {
+      throw new IllegalArgumentException(
+          "Cannot cut keys and values into blocks of %,d tokens: each would have %,d bytes of either, and at most %,d are possible; use a smaller --block-tokens"
+              .formatted(blockTokens, blockBytes, MOST_BYTES));
+    }
     int most = Math.min(tokens, backend.packedRows(keys.cols(), dtype));
     // Whole blocks, where they are not larger than a piece.
     this.pieceTokens = most > blockTokens ? most / blockTokens * blockTokens : most;

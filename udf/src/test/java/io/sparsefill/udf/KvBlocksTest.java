@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.sparsefill.kernels.HalfFloats;
 import io.sparsefill.kernels.KvDtype;
+import io.sparsefill.kernels.cpu.CpuBackend;
 import io.sparsefill.udf.model.ModelConfig;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -130,6 +131,17 @@ class KvBlocksTest {
                   + " check the model's weights");
     }
     assertThat(taken.blocks()).as("the block before").hasSize(1);
+  }
+
+  @Test
+  void blocksThatNoArrayHoldsAreRefused() {
+    Buffers.Sized rows = new Buffers.Sized(1 << 20, 1024);
+    try (CpuBackend backend = new CpuBackend(1)) {
+      assertThatThrownBy(() -> new LayerBlocks(backend, null, 0, rows, rows, KvDtype.BF16, 1 << 20))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("2,147,483,648 bytes")
+          .hasMessageContaining("--block-tokens");
+    }
   }
 
   private static byte[] cut(byte[] layer, int start, int count) {

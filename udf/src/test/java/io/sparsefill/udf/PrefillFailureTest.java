@@ -118,7 +118,10 @@ class PrefillFailureTest {
     "siluMul, 3, stream",
     "nll, 0, resident",
     "read, 0, resident",
-    "pack, 5, resident"
+    "pack, 5, resident",
+    "fill, 0, stream",
+    "fill, 13, stream",
+    "reserve, 0, resident"
   })
   void whatAnOperatorThrowsEndsThePrefill(String operator, int call, String mode) {
     recorded.close();

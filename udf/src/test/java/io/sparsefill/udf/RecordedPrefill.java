@@ -29,6 +29,11 @@ final class RecordedPrefill implements AutoCloseable {
     return new Prefill(backend.backend(), model, plan, options).run(tokens, sink);
   }
 
+  /** The layers, as a pre-fill takes them. */
+  LayerFeed feed(Buffers buffers) {
+    return model.feed(backend.backend(), buffers);
+  }
+
   @Override
   public void close() {
     model.close();
