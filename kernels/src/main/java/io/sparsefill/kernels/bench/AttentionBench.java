@@ -70,6 +70,9 @@ public final class AttentionBench {
     boolean cpu = arguments.word("--backend", "cuda", Set.of("cuda", "cpu")).equals("cpu");
     try (Backend backend = cpu ? new CpuBackend(threads) : new CudaBackend(threads)) {
       Map<String, String> environment = Environment.of(backend);
+      if (backend instanceof CudaBackend cuda) {
+        environment.put("attention", cuda.attentionKernels(d));
+      }
       environment.put("shape", "%d heads, %d KV heads, D = %d".formatted(heads, kvHeads, d));
       AttentionTables tables = AttentionTables.of(new Report("AttentionBench", environment));
       for (int length : lengths) {

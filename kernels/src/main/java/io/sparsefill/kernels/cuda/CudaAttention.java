@@ -77,13 +77,14 @@ final class CudaAttention {
   private Kernel kernel(AttentionShape shape) {
     String name = kernelName("attention", shape);
     return kernels.computeIfAbsent(
-        shape.headDim(),
-        headDim -> {
-          int major = CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR;
-          int minor = CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR;
-          int capability = 10 * context.attribute(major) + context.attribute(minor);
-          return context.module(choice.file(capability, headDim)).kernel(name);
-        });
+        shape.headDim(), headDim -> context.module(file(headDim)).kernel(name));
+  }
+
+  /** The file of the chosen kernel for a head dimension. */
+  String file(int headDim) {
+    int major = CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR;
+    int minor = CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR;
+    return choice.file(10 * context.attribute(major) + context.attribute(minor), headDim);
   }
 
   /** The factor on q·k for a softmax with base 2. */

@@ -160,6 +160,11 @@ public final class CudaBackend implements Backend {
     return gemm.name();
   }
 
+  /** Which kernels compute the attention of heads of a dimension. */
+  public String attentionKernels(int headDim) {
+    return attention.file(headDim);
+  }
+
   /** Versions of what lies between this backend and the device: driver, JCuda, libraries. */
   public Map<String, String> versions() {
     return CudaVersions.read(gemm.name());
