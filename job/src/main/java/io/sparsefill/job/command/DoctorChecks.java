@@ -2,13 +2,18 @@ package io.sparsefill.job.command;
 
 import com.sun.management.OperatingSystemMXBean;
 import io.sparsefill.job.run.SessionScope;
+import io.sparsefill.kernels.KvDtype;
 import io.sparsefill.kernels.cpu.CpuBackend;
 import io.sparsefill.kernels.cpu.OpenBlas;
 import io.sparsefill.kernels.cuda.CudaBackend;
 import io.sparsefill.kernels.cuda.CudaDevice;
 import io.sparsefill.kernels.cuda.CudaFailure;
+import io.sparsefill.udf.Emit;
+import io.sparsefill.udf.Engine;
+import io.sparsefill.udf.EngineOptions;
 import io.sparsefill.udf.model.Checkpoint;
 import io.sparsefill.udf.model.ModelConfig;
+import io.sparsefill.udf.model.RopeFrequencies;
 import io.sparsefill.udf.text.BosPolicy;
 import io.sparsefill.udf.text.TextTokenizer;
 import java.io.IOException;
@@ -17,6 +22,7 @@ import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
@@ -28,6 +34,9 @@ import org.apache.spark.api.java.JavaSparkContext;
 
 /** What the doctor looks at, on the driver's machine. */
 final class DoctorChecks {
+  /** Length of the document whose memory is counted. */
+  private static final int TOKENS = 100_000;
+
   private DoctorChecks() {}
 
   /**
@@ -161,6 +170,9 @@ final class DoctorChecks {
                   + config.maxPositions()
                   + " tokens"));
       checks.add(memory(folder, config));
+      if (CudaBackend.unavailable(config.headDim()).isEmpty()) {
+        checks.add(gpuMemory(folder));
+      }
     } catch (IllegalArgumentException | IOException | UncheckedIOException e) {
       checks.add(DoctorCheck.failed("model", e.getMessage()));
     }
@@ -173,6 +185,39 @@ final class DoctorChecks {
       checks.add(DoctorCheck.failed("tokenizer", e.getMessage()));
     }
     return checks;
+  }
+
+  /** What the model takes on the GPU. */
+  private static DoctorCheck gpuMemory(Path folder) {
+    String name = "model on the GPU";
+    long has = CudaDevice.first().totalBytes();
+    long takes = gpuBytes(folder, "resident");
+    String found =
+        "weights and a document of %,d tokens take %s, it has %s"
+            .formatted(TOKENS, PlanCommand.bytes(takes), PlanCommand.bytes(has));
+    return takes <= has
+        ? DoctorCheck.ok(name, found)
+        : DoctorCheck.warning(
+            name,
+            "%s; with --weights stream they take %s"
+                .formatted(found, PlanCommand.bytes(gpuBytes(folder, "stream"))));
+  }
+
+  private static long gpuBytes(Path folder, String weights) {
+    EngineOptions options =
+        new EngineOptions(
+            folder.toString(),
+            "cuda",
+            weights,
+            "minference",
+            null,
+            EnumSet.of(Emit.KV, Emit.LOGITS),
+            1,
+            RopeFrequencies.FP32,
+            KvDtype.BF16,
+            256,
+            1);
+    return Engine.memoryPlan(options, TOKENS).total();
   }
 
   /** Weights are fp32 on the CPU, so twice the size of a bf16 or fp16 checkpoint. */
@@ -192,12 +237,13 @@ final class DoctorChecks {
         ((OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean()).getTotalMemorySize();
     long heap = Runtime.getRuntime().maxMemory();
     String found =
-        "%s in all, %s of it for the heap; weights take %s, 100,000 tokens %s"
+        "%s in all, %s of it for the heap; on the CPU weights take %s, %,d tokens %s"
             .formatted(
                 PlanCommand.bytes(total),
                 PlanCommand.bytes(heap),
                 PlanCommand.bytes(weights),
-                PlanCommand.bytes(100_000 * perToken));
+                TOKENS,
+                PlanCommand.bytes(TOKENS * perToken));
     if (weights > total - heap) {
       return DoctorCheck.warning("memory", found + "; use --weights stream or a larger machine");
     }

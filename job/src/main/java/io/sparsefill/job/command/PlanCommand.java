@@ -6,12 +6,14 @@ import io.sparsefill.job.DocumentStatus;
 import io.sparsefill.job.DocumentSummary;
 import io.sparsefill.job.PlannedWave;
 import io.sparsefill.job.TextTable;
+import io.sparsefill.job.run.LongestDocument;
 import io.sparsefill.job.run.OptionValues;
 import io.sparsefill.job.run.Run;
 import io.sparsefill.job.run.RunOption;
 import io.sparsefill.job.run.RunOptions;
 import io.sparsefill.job.run.RunPlan;
 import io.sparsefill.job.run.SessionScope;
+import io.sparsefill.kernels.MemoryPlan;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.ArrayList;
@@ -79,6 +81,9 @@ final class PlanCommand implements Callable<Integer> {
         .limit(5)
         .forEach(document -> out.println("failed: " + document.docId() + ": " + document.error()));
     out.println("Backend: " + plan.backend());
+    if (plan.longest() != null) {
+      out.println(memory(plan.longest()));
+    }
     out.printf(
         Locale.ROOT,
         "About %s on %d tasks at a time; %s of keys and values and %s of logits before compression.%n",
@@ -97,11 +102,32 @@ final class PlanCommand implements Callable<Integer> {
     json.put("waves", plan.waves().size());
     json.put("slots", plan.slots());
     json.put("backend", plan.backend().name());
+    if (plan.longest() != null) {
+      json.put("longest_tokens", plan.longest().tokens());
+      json.put("longest_device_bytes", plan.longest().memory().total());
+    }
     json.put("predicted_seconds", Math.round(plan.seconds() * 10) / 10.0);
     json.put("kv_bytes", plan.kvBytes());
     json.put("logits_bytes", plan.logitsBytes());
     out.println(json);
     out.flush();
+  }
+
+  private static String memory(LongestDocument longest) {
+    MemoryPlan memory = longest.memory();
+    String text =
+        "A task takes %s of device memory for the longest document, %s tokens (%s)"
+            .formatted(bytes(memory.total()), number(longest.tokens()), memory.describe());
+    if (longest.deviceBytes() == 0) {
+      return text + ".";
+    }
+    String here = bytes(longest.deviceBytes());
+    return longest.isTooLong()
+        ? text
+            + ", BUT HERE ARE ONLY "
+            + here
+            + ": use --weights stream or fewer --emit, or cut it."
+        : text + "; here are " + here + ".";
   }
 
   /** Documents to pre-fill by length, in powers of two. */

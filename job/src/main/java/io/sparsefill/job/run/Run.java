@@ -14,8 +14,10 @@ import io.sparsefill.job.TokenizedDocument;
 import io.sparsefill.job.Tokenizing;
 import io.sparsefill.job.output.OutputFolder;
 import io.sparsefill.job.output.TaskOutput;
+import io.sparsefill.kernels.MemoryPlan;
 import io.sparsefill.udf.BackendChoice;
 import io.sparsefill.udf.Emit;
+import io.sparsefill.udf.Engine;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.security.SecureRandom;
@@ -143,9 +145,29 @@ public final class Run {
           waves,
           SessionScope.slots(spark),
           backend,
+          longest(spark, options, model, corpus.summaries()),
           kvBytes(model, options, waves),
           logitsBytes(model, options, waves));
     }
+  }
+
+  /** Null when there is nothing to pre-fill. */
+  private static LongestDocument longest(
+      SparkSession spark, RunOptions options, CheckedModel model, List<DocumentSummary> documents) {
+    int tokens =
+        documents.stream()
+            .filter(DocumentSummary::isToPrefill)
+            .mapToInt(DocumentSummary::tokenCount)
+            .max()
+            .orElse(0);
+    if (tokens == 0) {
+      return null;
+    }
+    MemoryPlan memory =
+        Engine.memoryPlan(model.engine(options, SessionScope.taskCpus(spark)), tokens);
+    boolean here = spark.sparkContext().isLocal();
+    return new LongestDocument(
+        tokens, memory, here ? RunBackend.deviceBytes(options.compute().backend()) : 0);
   }
 
   private static TokenizedCorpus readAndTokenize(

@@ -1,10 +1,13 @@
 package io.sparsefill.job.run;
 
+import com.sun.management.OperatingSystemMXBean;
 import io.sparsefill.job.output.OutputFolder;
+import io.sparsefill.kernels.cuda.CudaDevice;
 import io.sparsefill.udf.BackendChoice;
 import io.sparsefill.udf.Engine;
 import io.sparsefill.udf.model.ModelConfig;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -141,5 +144,15 @@ final class RunBackend {
               + String.join(" or ", byName.keySet()));
     }
     return answers.get(0);
+  }
+
+  /** Memory that a backend can have on this machine: the GPU's, or what the heap leaves. */
+  static long deviceBytes(String backend) {
+    if (backend.equals("cuda")) {
+      return CudaDevice.first().totalBytes();
+    }
+    OperatingSystemMXBean machine =
+        (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+    return machine.getTotalMemorySize() - Runtime.getRuntime().maxMemory();
   }
 }

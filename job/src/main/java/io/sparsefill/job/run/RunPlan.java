@@ -13,6 +13,7 @@ import java.util.List;
  * @param waves those to pre-fill, packed
  * @param slots tasks at a time
  * @param backend what computes, and why
+ * @param longest the longest of the documents to pre-fill, or null when there is none
  * @param kvBytes keys and values before compression; 0 when they are not emitted
  * @param logitsBytes whole rows of logits before compression; 0 without {@code --full-logits}
  */
@@ -21,6 +22,7 @@ public record RunPlan(
     List<PlannedWave> waves,
     int slots,
     BackendChoice backend,
+    LongestDocument longest,
     long kvBytes,
     long logitsBytes) {
 

@@ -134,6 +134,10 @@ class RunCommandTest {
             .expect(ExitCode.DONE);
     assertThat(plan.json().path("backend").asText()).isEqualTo("cpu");
     assertThat(plan.out()).contains("Backend: cpu (as the documents in " + output);
+    // The least: a state of 192, and 4 query, 2 key and 2 value heads of 64, all fp32.
+    long tokens = plan.json().path("longest_tokens").asLong();
+    assertThat(plan.json().path("longest_device_bytes").asLong())
+        .isGreaterThan(tokens * (192 + 8 * 64) * Float.BYTES);
     // auto goes on with the folder's backend, wherever it runs.
     Cli.runOver(input, output).expect(ExitCode.DONE);
     assertThat(Cli.rows(output, "documents", "doc_id", "device like 'cpu%'")).hasSize(2);
