@@ -41,6 +41,11 @@ public record CostModel(double perToken, double perTokenSquared, double perDocum
     return seconds(document.tokenCount());
   }
 
+  /** The same curve, so many times as high. */
+  CostModel scaled(double factor) {
+    return new CostModel(perToken * factor, perTokenSquared * factor, perDocument * factor);
+  }
+
   private static boolean isCost(double value) {
     return value >= 0 && value < Double.POSITIVE_INFINITY;
   }
