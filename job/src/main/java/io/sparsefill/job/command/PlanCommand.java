@@ -32,7 +32,8 @@ import picocli.CommandLine.Spec;
     name = "plan",
     description = {
       "Counts tokens and plans waves as run would with the same options, without pre-filling or writing.",
-      "With --output, what is finished there is left out. Seconds are predicted from the model's size."
+      "With --output, what is finished there is left out, and seconds are predicted from what its runs",
+      "measured, if they ran on the same settings; else they are assumed from the model's size."
     },
     mixinStandardHelpOptions = true)
 final class PlanCommand implements Callable<Integer> {
@@ -91,6 +92,7 @@ final class PlanCommand implements Callable<Integer> {
         plan.slots(),
         bytes(plan.kvBytes()),
         bytes(plan.logitsBytes()));
+    out.println("Seconds of a document are " + plan.basis() + ".");
 
     ObjectNode json = new ObjectMapper().createObjectNode();
     json.putObject("documents")
@@ -107,6 +109,7 @@ final class PlanCommand implements Callable<Integer> {
       json.put("longest_device_bytes", plan.longest().memory().total());
     }
     json.put("predicted_seconds", Math.round(plan.seconds() * 10) / 10.0);
+    json.put("basis", plan.basis());
     json.put("kv_bytes", plan.kvBytes());
     json.put("logits_bytes", plan.logitsBytes());
     out.println(json);

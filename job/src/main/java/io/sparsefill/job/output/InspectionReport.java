@@ -116,7 +116,8 @@ public record InspectionReport(
                 format("%,d", size.bytes())));
     lines.addAll(tables.lines());
     lines.add("");
-    TextTable runs = new TextTable("run", "started", "waves", "documents", "tokens", "seconds");
+    TextTable runs =
+        new TextTable("run", "started", "waves", "documents", "tokens", "seconds", "idle");
     for (Manifest.Run run : manifest.runs()) {
       runs.add(
           run.runId(),
@@ -129,7 +130,8 @@ public record InspectionReport(
                   .mapToLong(Long::longValue)
                   .sum()),
           format("%,d", run.waves().stream().mapToLong(Manifest.Wave::tokens).sum()),
-          format("%.1f", seconds(run)));
+          format("%.1f", seconds(run)),
+          run.throughput() == null ? "" : format("%.1f %%", 100 * run.throughput().idle()));
     }
     lines.addAll(runs.lines());
     errors.forEach(error -> lines.add("error: " + error));

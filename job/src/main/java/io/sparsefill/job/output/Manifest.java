@@ -1,5 +1,6 @@
 package io.sparsefill.job.output;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -39,8 +40,14 @@ public record Manifest(
    * @param settings where it came from, by name: model folder, input and the like; nothing that
    *     decides the numbers
    * @param waves committed ones, oldest first
+   * @param throughput measured up to the newest wave; null of a run that measured nothing
    */
-  public record Run(String runId, String started, Map<String, String> settings, List<Wave> waves) {}
+  public record Run(
+      String runId,
+      String started,
+      Map<String, String> settings,
+      List<Wave> waves,
+      @JsonInclude(JsonInclude.Include.NON_NULL) Throughput throughput) {}
 
   /**
    * One committed wave.
@@ -76,14 +83,22 @@ public record Manifest(
       if (run.runId().equals(runId)) {
         List<Wave> waves = new ArrayList<>(run.waves());
         waves.add(receipt.wave());
-        next.add(new Run(runId, run.started(), run.settings(), List.copyOf(waves)));
+        next.add(
+            new Run(
+                runId, run.started(), run.settings(), List.copyOf(waves), receipt.throughput()));
         found = true;
       } else {
         next.add(run);
       }
     }
     if (!found) {
-      next.add(new Run(runId, receipt.runStarted(), receipt.settings(), List.of(receipt.wave())));
+      next.add(
+          new Run(
+              runId,
+              receipt.runStarted(),
+              receipt.settings(),
+              List.of(receipt.wave()),
+              receipt.throughput()));
     }
     return new Manifest(formatVersion, fingerprint, identity, List.copyOf(next));
   }
@@ -136,7 +151,12 @@ public record Manifest(
   }
 
   /** A run and one of its waves, as the documents file of the wave carries them. */
-  record Receipt(String runId, String runStarted, Map<String, String> settings, Wave wave) {
+  record Receipt(
+      String runId,
+      String runStarted,
+      Map<String, String> settings,
+      Wave wave,
+      @JsonInclude(JsonInclude.Include.NON_NULL) Throughput throughput) {
     String json() {
       return write(this);
     }

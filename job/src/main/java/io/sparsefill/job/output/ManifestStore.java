@@ -161,6 +161,7 @@ final class ManifestStore {
             wave.seconds(),
             wave.documents(),
             wave.tokens(),
-            List.copyOf(files)));
+            List.copyOf(files)),
+        receipt.throughput());
   }
 }

@@ -142,6 +142,20 @@ public final class OutputFolder implements AutoCloseable {
     return committed(storage(conf, path)).map(Manifest::identity);
   }
 
+  /**
+   * The runs that a run of that identity would find, oldest first, without locking or changing
+   * anything; empty for a folder that is not there.
+   *
+   * @throws OutputConflict when the folder was made with another identity
+   * @throws OutputRefused when it holds something else
+   */
+  public static List<Manifest.Run> previewRuns(
+      Configuration conf, String path, Map<String, String> identity) throws IOException {
+    return stored(storage(conf, path), new Identity(identity))
+        .map(Manifest::runs)
+        .orElse(List.of());
+  }
+
   /** What identifies a finished document: its id and its content. */
   public static String doneKey(String docId, String contentSha256) {
     return contentSha256 + ":" + docId;
@@ -180,6 +194,11 @@ public final class OutputFolder implements AutoCloseable {
     return new WriterOptions(storage.root(), runId, wave, identity.json(), kvCompression);
   }
 
+  /** Publishes a wave of a run that has measured nothing yet, see the other method. */
+  public Wave commitWave(int wave, List<TaskOutput> outputs) throws IOException {
+    return commitWave(wave, outputs, null);
+  }
+
   /**
    * Publishes a wave. When it returns, all its documents are visible; when it throws, none is, or
    * (only if the manifest could not be rewritten) all are.
@@ -187,9 +206,11 @@ public final class OutputFolder implements AutoCloseable {
    * @param wave its number, larger than those before
    * @param outputs of the successful tasks, and of documents that needed none; at least one
    *     document in all
+   * @param throughput of the run up to this wave; null when nothing was measured
    * @return the wave's entry in the manifest
    */
-  public Wave commitWave(int wave, List<TaskOutput> outputs) throws IOException {
+  public Wave commitWave(int wave, List<TaskOutput> outputs, Throughput throughput)
+      throws IOException {
     List<DocumentRow> rows = new ArrayList<>();
     outputs.forEach(output -> rows.addAll(output.documents()));
     checkWave(wave, rows);
@@ -198,7 +219,8 @@ public final class OutputFolder implements AutoCloseable {
     Instant began =
         Instant.ofEpochMilli(
             outputs.stream().mapToLong(TaskOutput::startedMillis).min().orElseThrow());
-    Receipt receipt = new Receipt(runId, started, settings, wave(wave, began, rows, files));
+    Receipt receipt =
+        new Receipt(runId, started, settings, wave(wave, began, rows, files), throughput);
     String staged = FileNames.staging(runId, wave) + "/documents.parquet";
     long bytes = writeDocuments(staged, rows, receipt);
     lock.ensureHeld();

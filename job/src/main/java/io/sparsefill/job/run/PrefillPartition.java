@@ -1,10 +1,7 @@
 package io.sparsefill.job.run;
 
 import io.sparsefill.job.CostModel;
-import io.sparsefill.job.DocumentRow;
-import io.sparsefill.job.DocumentStatus;
 import io.sparsefill.job.JavaBytes;
-import io.sparsefill.job.LogitsRow;
 import io.sparsefill.job.SharedTokenizer;
 import io.sparsefill.job.TokenizedDocument;
 import io.sparsefill.job.output.TableWriters;
@@ -13,24 +10,17 @@ import io.sparsefill.job.output.WriterOptions;
 import io.sparsefill.udf.Emit;
 import io.sparsefill.udf.Engine;
 import io.sparsefill.udf.EngineOptions;
-import io.sparsefill.udf.KvSink;
-import io.sparsefill.udf.PrefillResult;
 import io.sparsefill.udf.text.BosPolicy;
-import io.sparsefill.udf.text.TextTokenizer;
-import java.io.IOException;
-import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.function.FlatMapFunction;
 import org.apache.spark.util.SerializableConfiguration;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * One bin of documents through the engine into staged Parquet files: the one class that knows both
- * Spark's partitions and the device. It gives the driver one serialised {@link TaskOutput}, or
+ * Spark's partitions and the device. It gives the driver one serialised {@link FilledBin}, or
  * nothing for an empty partition.
  *
  * <p>A document that fails gets its error row and the next one begins; KV rows that it had written
@@ -40,7 +30,6 @@ import org.slf4j.LoggerFactory;
  */
 final class PrefillPartition implements FlatMapFunction<Iterator<TokenizedDocument>, byte[]> {
   private static final long serialVersionUID = 1L;
-  private static final Logger log = LoggerFactory.getLogger(PrefillPartition.class);
 
   private final EngineOptions engineOptions;
   private final BosPolicy bos;
@@ -87,107 +76,53 @@ final class PrefillPartition implements FlatMapFunction<Iterator<TokenizedDocume
     if (!documents.hasNext()) {
       return Collections.emptyIterator();
     }
-    TaskContext task = TaskContext.get();
+    long started = System.nanoTime();
+    TaskContext context = TaskContext.get();
     try (Engine engine = Engine.open(engineOptions);
         SharedTokenizer tokenizer = SharedTokenizer.acquire(engineOptions.model(), bos);
         TableWriters writers =
             TableWriters.open(
-                hadoop.value(), writerOptions, task.partitionId(), task.taskAttemptId())) {
-      List<DocumentRow> rows = new ArrayList<>();
-      while (documents.hasNext()) {
-        task.killTaskIfInterrupted();
-        TokenizedDocument document = documents.next();
-        rows.add(prefill(document, engine, tokenizer.tokenizer(), writers, task));
-        counters.add(document.tokenIds().length, cost.seconds(document.tokenIds().length));
-      }
-      return List.of(JavaBytes.of(writers.finish(rows))).iterator();
+                hadoop.value(), writerOptions, context.partitionId(), context.taskAttemptId())) {
+      DocumentPipeline pipeline =
+          new DocumentPipeline(
+              engine::prefill,
+              labels(engine.device()),
+              logitsRows,
+              tokenizer.tokenizer()::token,
+              writers,
+              new Counted(context));
+      TaskOutput output = writers.finish(pipeline.run(documents));
+      double taskSeconds = (System.nanoTime() - started) / 1e9;
+      EngineTime time = new EngineTime(pipeline.prefillSeconds(), taskSeconds);
+      return List.of(JavaBytes.of(new FilledBin(output, time))).iterator();
     }
   }
 
-  private DocumentRow prefill(
-      TokenizedDocument document,
-      Engine engine,
-      TextTokenizer tokenizer,
-      TableWriters writers,
-      TaskContext task)
-      throws IOException, InterruptedException {
-    try {
-      int[] tokens = document.tokenIds();
-      PrefillResult result = engine.prefill(tokens, kvSink(document.docId(), writers));
-      List<LogitsRow> logits = logitsRows.of(document.docId(), result, tokenizer::token);
-      write(document, logits, writers);
-      return row(document, document.status(), document.error(), result, engine);
-    } catch (InterruptedException e) {
-      throw e;
-    } catch (Exception e) {
-      task.killTaskIfInterrupted(); // a killed task's failure says nothing about its document
-      OutputLost.rethrowFrom(e);
-      log.warn("Document '{}' failed", document.docId(), e);
-      String message = e.getMessage() == null ? e.toString() : e.getMessage();
-      return row(document, DocumentStatus.FAILED, message, null, engine);
-    }
-  }
-
-  private KvSink kvSink(String docId, TableWriters writers) {
-    if (!engineOptions.emit().contains(Emit.KV)) {
-      return null;
-    }
-    return block -> {
-      try {
-        writers.kv(docId, block);
-      } catch (IOException e) {
-        throw new OutputLost(e);
-      }
-    };
-  }
-
-  private void write(TokenizedDocument document, List<LogitsRow> logits, TableWriters writers) {
-    try {
-      writers.tokens(document.docId(), document.tokenIds(), engineOptions.blockTokens());
-      for (LogitsRow row : logits) {
-        writers.logits(row);
-      }
-    } catch (IOException e) {
-      throw new OutputLost(e);
-    }
-  }
-
-  private DocumentRow row(
-      TokenizedDocument document,
-      DocumentStatus status,
-      String error,
-      PrefillResult result,
-      Engine engine) {
-    return new DocumentRow(
-        document.docId(),
-        document.source(),
-        document.contentSha256(),
-        document.tokenIds().length,
-        status,
-        error,
-        result == null ? null : result.attention(),
-        result == null ? null : result.density(),
-        result == null ? null : result.seconds(),
-        engine.device(),
+  private DocumentPipeline.Labels labels(String device) {
+    return new DocumentPipeline.Labels(
+        device,
         fingerprint,
-        writerOptions.runId());
+        writerOptions.runId(),
+        engineOptions.emit().contains(Emit.KV),
+        engineOptions.blockTokens());
   }
 
-  /** The output could not be written: the task's failure, not the document's. */
-  private static final class OutputLost extends RuntimeException {
-    private static final long serialVersionUID = 1L;
+  /** Spark's side of the task. */
+  private final class Counted implements DocumentPipeline.Task {
+    private final TaskContext context;
 
-    OutputLost(IOException failure) {
-      super(failure);
+    Counted(TaskContext context) {
+      this.context = context;
     }
 
-    /** Throws the failed write that is among an exception's causes, if there is one. */
-    static void rethrowFrom(Throwable e) throws IOException {
-      for (Throwable cause = e; cause != null; cause = cause.getCause()) {
-        if (cause instanceof OutputLost lost) {
-          throw (IOException) lost.getCause();
-        }
-      }
+    @Override
+    public void endIfKilled() {
+      context.killTaskIfInterrupted();
+    }
+
+    @Override
+    public void count(int tokens) {
+      counters.add(tokens, cost.seconds(tokens));
     }
   }
 }

@@ -5,16 +5,14 @@ import io.sparsefill.job.Document;
 import io.sparsefill.job.DocumentRow;
 import io.sparsefill.job.DocumentSummary;
 import io.sparsefill.job.Documents;
-import io.sparsefill.job.JavaBytes;
-import io.sparsefill.job.PackedDocuments;
-import io.sparsefill.job.Packing;
 import io.sparsefill.job.PlannedWave;
 import io.sparsefill.job.TokenizedCorpus;
-import io.sparsefill.job.TokenizedDocument;
 import io.sparsefill.job.Tokenizing;
+import io.sparsefill.job.output.Manifest;
 import io.sparsefill.job.output.OutputFolder;
 import io.sparsefill.job.output.TaskOutput;
 import io.sparsefill.kernels.MemoryPlan;
+import io.sparsefill.job.output.Throughput;
 import io.sparsefill.udf.BackendChoice;
 import io.sparsefill.udf.Emit;
 import io.sparsefill.udf.Engine;
@@ -29,8 +27,9 @@ import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
-import java.util.stream.Collectors;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
@@ -42,28 +41,20 @@ import org.slf4j.LoggerFactory;
 /**
  * A run from its options to its summary. {@link #execute} is the walk of all documents: check the
  * model, open the output, read and tokenise what is not done, commit the rows of documents that
- * cannot be pre-filled, then wave by wave pre-fill ({@link PrefillPartition}) and commit.
+ * cannot be pre-filled, then wave by wave pre-fill and commit ({@link Waves}).
  */
 public final class Run {
   private static final Logger log = LoggerFactory.getLogger(Run.class);
 
-  /**
-   * One task per slot and wave, so that the model is opened once; the next wave evens out what was
-   * mispredicted.
-   */
-  private static final int BINS_PER_SLOT = 1;
-
-  /** The rest is planned anew when waves take this many times longer or shorter than planned. */
-  private static final double REPLAN_FACTOR = 1.5;
+  /** Number of the wave of documents that are not pre-filled. */
+  private static final int FIRST_WAVE = 1;
 
   private final SparkSession spark;
   private final RunOptions options;
   private final CheckedModel model;
   private final OutputFolder output;
   private final TokenizedCorpus corpus;
-  private final CostModel cost;
   private final Tally tally;
-  private int commits;
 
   private Run(
       SparkSession spark,
@@ -76,8 +67,9 @@ public final class Run {
     this.model = model;
     this.output = output;
     this.corpus = corpus;
-    this.cost = cost(spark, options, model);
-    this.tally = new Tally(corpus.summaries(), options.limits().maxErrorRate(), cost);
+    Prediction prediction = prediction(spark, options, model, output.manifest().runs());
+    log.info("Seconds of a document are {}", prediction.basis());
+    this.tally = new Tally(corpus.summaries(), options.limits().maxErrorRate(), prediction.cost());
   }
 
   /**
@@ -104,9 +96,14 @@ public final class Run {
         TokenizedCorpus corpus = readAndTokenize(spark, options, model, output.done())) {
       Run run = new Run(spark, options, model, output, corpus);
       run.commitWhatIsNotPrefilled();
-      run.prefillInWaves();
+      Throughput throughput = run.prefillInWaves();
       double seconds = (System.nanoTime() - started) / 1e9;
-      RunSummary summary = run.tally.summary(output.runId(), seconds, options.output().path());
+      RunSummary summary =
+          run.tally.summary(
+              output.runId(),
+              seconds,
+              throughput == null ? null : throughput.idle(),
+              options.output().path());
       run.tell(summary, report);
       return summary;
     }
@@ -125,20 +122,21 @@ public final class Run {
     }
     BackendChoice backend = RunBackend.of(spark, given, model);
     RunOptions options = given.on(backend);
-    Set<String> done =
-        output == null
-            ? Set.of()
-            : OutputFolder.preview(
-                spark.sparkContext().hadoopConfiguration(),
-                output,
-                model.identity(options).fields());
+    Set<String> done = Set.of();
+    List<Manifest.Run> runs = List.of();
+    if (output != null) {
+      Configuration conf = spark.sparkContext().hadoopConfiguration();
+      Map<String, String> identity = model.identity(options).fields();
+      done = OutputFolder.preview(conf, output, identity);
+      runs = OutputFolder.previewRuns(conf, output, identity);
+    }
+    Prediction prediction = prediction(spark, options, model, runs);
     try (TokenizedCorpus corpus = readAndTokenize(spark, options, model, done)) {
       List<PlannedWave> waves =
-          Packing.waves(
+          Waves.plan(
               corpus.summaries(),
-              cost(spark, options, model),
+              prediction.cost(),
               SessionScope.slots(spark),
-              BINS_PER_SLOT,
               options.limits().waveSeconds());
       return new RunPlan(
           corpus.summaries(),
@@ -146,6 +144,7 @@ public final class Run {
           SessionScope.slots(spark),
           backend,
           longest(spark, options, model, corpus.summaries()),
+          prediction.basis(),
           kvBytes(model, options, waves),
           logitsBytes(model, options, waves));
     }
@@ -228,90 +227,48 @@ public final class Run {
       }
     }
     if (!rows.isEmpty()) {
-      commit(List.of(TaskOutput.ofDocuments(rows)));
+      output.commitWave(FIRST_WAVE, List.of(TaskOutput.ofDocuments(rows)));
+      tally.add(rows);
     }
   }
 
-  private void prefillInWaves() throws IOException {
+  /** Returns what was measured; null when there was nothing to pre-fill. */
+  private Throughput prefillInWaves() throws IOException {
     List<DocumentSummary> left =
-        new ArrayList<>(corpus.summaries().stream().filter(DocumentSummary::isToPrefill).toList());
+        corpus.summaries().stream().filter(DocumentSummary::isToPrefill).toList();
     if (left.isEmpty() || tally.errorRateExceeded()) {
-      return;
+      return null;
     }
     try (Progress progress = new Progress(spark.sparkContext(), Progress.terminal())) {
       progress.expect(
           left.size(),
           left.stream().mapToLong(DocumentSummary::tokenCount).sum(),
-          left.stream().mapToDouble(cost::seconds).sum());
-      int finished = 0;
-      while (!left.isEmpty()) {
-        double slowness = tally.slowness();
-        List<PlannedWave> plan =
-            Packing.waves(
-                left,
-                cost,
-                SessionScope.slots(spark),
-                BINS_PER_SLOT,
-                options.limits().waveSeconds() / slowness);
-        PackedDocuments packed = corpus.pack(plan);
-        for (int w = 0; w < plan.size() && !isFarFrom(slowness); w++) {
-          String name = "wave " + (finished + 1) + "/" + (finished - w + plan.size());
-          prefill(plan.get(w), packed.wave(w), name, progress);
-          left.removeAll(documentsOf(plan.get(w)));
-          finished++;
-          if (tally.errorRateExceeded()) {
-            return;
-          }
-        }
-      }
+          left.stream().mapToDouble(tally.assumed()::seconds).sum());
+      Waves waves =
+          new Waves(
+              spark,
+              corpus,
+              output,
+              tally,
+              conditions(spark, options),
+              options.limits().waveSeconds(),
+              wave -> prefillPartition(wave, progress));
+      return waves.prefill(left, FIRST_WAVE + 1);
     }
   }
 
-  private static Set<DocumentSummary> documentsOf(PlannedWave wave) {
-    return wave.bins().stream()
-        .flatMap(bin -> bin.documents().stream())
-        .collect(Collectors.toSet());
-  }
-
-  private boolean isFarFrom(double plannedSlowness) {
-    double ratio = tally.slowness() / plannedSlowness;
-    return ratio > REPLAN_FACTOR || ratio < 1 / REPLAN_FACTOR;
-  }
-
-  /** One wave: a Spark job over its bins, then the commit. */
-  private void prefill(
-      PlannedWave wave, JavaRDD<TokenizedDocument> documents, String name, Progress progress)
-      throws IOException {
-    String description =
-        String.format(
-            Locale.ROOT, "%s: %,d documents, %,d tokens", name, wave.documents(), wave.tokens());
-    log.info("{}", description);
-    spark.sparkContext().setJobDescription(description);
+  /** What pre-fills the bins of a wave. */
+  private PrefillPartition prefillPartition(int wave, Progress progress) {
     RunOptions.Output wanted = options.output();
-    PrefillPartition prefill =
-        new PrefillPartition(
-            model.engine(options, SessionScope.taskCpus(spark)),
-            options.tokens().bos(),
-            new LogitsRows(wanted.emit(), wanted.topK(), wanted.fullLogits()),
-            output.writerOptions(commits + 1, wanted.kvCompression()),
-            new SerializableConfiguration(spark.sparkContext().hadoopConfiguration()),
-            output.fingerprint(),
-            cost,
-            progress.counters());
-    try {
-      commit(
-          documents.mapPartitions(prefill).collect().stream()
-              .map(bytes -> JavaBytes.read(bytes, TaskOutput.class))
-              .toList());
-    } finally {
-      spark.sparkContext().setJobDescription(null);
-    }
-    log.info("{} is committed", name);
-  }
-
-  private void commit(List<TaskOutput> outputs) throws IOException {
-    output.commitWave(++commits, outputs);
-    outputs.forEach(task -> tally.add(task.documents()));
+    return new PrefillPartition(
+        model.engine(options, SessionScope.taskCpus(spark)),
+        options.tokens().bos(),
+        new LogitsRows(wanted.emit(), wanted.topK(), wanted.fullLogits()),
+        output.writerOptions(wave, wanted.kvCompression()),
+        new SerializableConfiguration(spark.sparkContext().hadoopConfiguration()),
+        output.fingerprint(),
+        tally.assumed(),
+        progress.counters());
   }
 
   private void tell(RunSummary summary, PrintWriter report) {
@@ -334,6 +291,10 @@ public final class Run {
         summary.tokens(),
         summary.seconds(),
         summary.tokensPerSecond());
+    if (summary.idle() != null) {
+      report.printf(
+          Locale.ROOT, "The engines were idle for %.1f %% of the waves.%n", 100 * summary.idle());
+    }
     tally.errors().forEach(error -> report.println("  failed: " + error));
     if (summary.failed() > tally.errors().size()) {
       report.println("  failed: ... see the documents table for all");
@@ -349,9 +310,20 @@ public final class Run {
     }
   }
 
-  private static CostModel cost(SparkSession spark, RunOptions options, CheckedModel model) {
-    return CostEstimate.of(
-        model.config(), options.compute().attention(), SessionScope.taskCpus(spark));
+  private static Prediction prediction(
+      SparkSession spark, RunOptions options, CheckedModel model, List<Manifest.Run> runs) {
+    CostModel assumed =
+        CostEstimate.of(
+            model.config(), options.compute().attention(), SessionScope.taskCpus(spark));
+    return Prediction.of(assumed, runs, conditions(spark, options), options.compute().backend());
+  }
+
+  /** What decides the speed of a pre-fill besides the output's identity and the device. */
+  private static Map<String, String> conditions(SparkSession spark, RunOptions options) {
+    return Map.of(
+        "weights", options.compute().weights(),
+        "kv_compression", options.output().kvCompression().label(),
+        "threads", Integer.toString(SessionScope.taskCpus(spark)));
   }
 
   private static long kvBytes(CheckedModel model, RunOptions options, List<PlannedWave> waves) {

@@ -14,6 +14,7 @@ import java.util.List;
  * @param slots tasks at a time
  * @param backend what computes, and why
  * @param longest the longest of the documents to pre-fill, or null when there is none
+ * @param basis what the predicted seconds rest on
  * @param kvBytes keys and values before compression; 0 when they are not emitted
  * @param logitsBytes whole rows of logits before compression; 0 without {@code --full-logits}
  */
@@ -23,6 +24,7 @@ public record RunPlan(
     int slots,
     BackendChoice backend,
     LongestDocument longest,
+    String basis,
     long kvBytes,
     long logitsBytes) {
 

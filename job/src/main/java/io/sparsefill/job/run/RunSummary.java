@@ -14,6 +14,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
  * @param left documents not tried because the error rate was exceeded
  * @param tokens tokens pre-filled
  * @param seconds wall time
+ * @param idle share of the slots' time, from the first wave to the last, in which no pre-fill ran;
+ *     null when none was begun
  * @param output output folder
  * @param errorRateExceeded whether the run ended because of {@code --max-error-rate}
  */
@@ -26,6 +28,7 @@ public record RunSummary(
     long left,
     long tokens,
     double seconds,
+    Double idle,
     String output,
     boolean errorRateExceeded) {
 
@@ -50,6 +53,9 @@ public record RunSummary(
     json.put("tokens", tokens);
     json.put("seconds", Math.round(seconds * 1000) / 1000.0);
     json.put("tokens_per_second", Math.round(tokensPerSecond() * 10) / 10.0);
+    if (idle != null) {
+      json.put("engine_idle", Math.round(idle * 1000) / 1000.0);
+    }
     json.put("output", output);
     return json.toString();
   }

@@ -1,10 +1,15 @@
 package io.sparsefill.job.run;
 
+import io.sparsefill.job.CostFit;
 import io.sparsefill.job.CostModel;
 import io.sparsefill.job.DocumentRow;
 import io.sparsefill.job.DocumentSummary;
+import io.sparsefill.job.output.Throughput.Measured;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 
 /** Counts committed documents rows of a run, on the driver. */
 final class Tally {
@@ -15,19 +20,18 @@ final class Tally {
   private final double maxErrorRate;
   private final CostModel cost;
   private final List<String> errors = new ArrayList<>();
+  private final Map<String, List<CostFit.Sample>> byDevice = new TreeMap<>();
   private long ok;
   private long failed;
   private long skipped;
   private long tokens;
-  private double measuredSeconds;
-  private double predictedSeconds;
 
   /**
    * For the documents of a run.
    *
    * @param documents all of the input
    * @param maxErrorRate failed documents over all of the input, above which the run ends
-   * @param cost the prediction that measured times are compared with
+   * @param cost what documents are assumed to cost
    */
   Tally(List<DocumentSummary> documents, double maxErrorRate, CostModel cost) {
     this.all = documents.size();
@@ -43,8 +47,9 @@ final class Tally {
         case OK, TRUNCATED -> {
           ok++;
           tokens += row.tokenCount();
-          measuredSeconds += row.prefillSeconds();
-          predictedSeconds += cost.seconds(row.tokenCount());
+          byDevice
+              .computeIfAbsent(row.device(), device -> new ArrayList<>())
+              .add(new CostFit.Sample(row.tokenCount(), row.prefillSeconds()));
         }
         case SKIPPED -> skipped++;
         case FAILED -> {
@@ -66,9 +71,31 @@ final class Tally {
     return failed > maxErrorRate * all;
   }
 
-  /** Measured over predicted seconds; 1 before the first pre-fill. */
-  double slowness() {
-    return predictedSeconds > 0 && measuredSeconds > 0 ? measuredSeconds / predictedSeconds : 1;
+  /** The cost that was assumed before the first wave. */
+  CostModel assumed() {
+    return cost;
+  }
+
+  /** The cost of documents as far as this run knows it. */
+  CostModel learnt() {
+    List<CostFit.Sample> samples = byDevice.values().stream().flatMap(List::stream).toList();
+    return samples.isEmpty() ? cost : CostFit.of(samples, cost).model();
+  }
+
+  /**
+   * What the documents so far cost on each device.
+   *
+   * @param conditions what else decided their speed
+   */
+  List<Measured> costs(Map<String, String> conditions) {
+    List<Measured> costs = new ArrayList<>();
+    byDevice.forEach(
+        (device, samples) -> {
+          Map<String, String> all = new HashMap<>(conditions);
+          all.put(Measured.DEVICE, device);
+          costs.add(new Measured(all, CostFit.of(samples, cost)));
+        });
+    return costs;
   }
 
   /** The first few errors, one line each. */
@@ -76,9 +103,19 @@ final class Tally {
     return List.copyOf(errors);
   }
 
-  RunSummary summary(String runId, double seconds, String output) {
+  RunSummary summary(String runId, double seconds, Double idle, String output) {
     long left = all - doneBefore - ok - failed - skipped;
     return new RunSummary(
-        runId, ok, failed, skipped, doneBefore, left, tokens, seconds, output, errorRateExceeded());
+        runId,
+        ok,
+        failed,
+        skipped,
+        doneBefore,
+        left,
+        tokens,
+        seconds,
+        idle,
+        output,
+        errorRateExceeded());
   }
 }

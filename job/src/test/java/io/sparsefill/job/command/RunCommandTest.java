@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.sparsefill.job.output.Inspection;
+import io.sparsefill.job.output.Manifest;
+import io.sparsefill.job.output.Throughput;
 import io.sparsefill.udf.text.BosPolicy;
 import io.sparsefill.udf.text.TextTokenizer;
 import java.io.IOException;
@@ -15,6 +18,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.apache.spark.sql.Row;
+import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -60,6 +64,15 @@ class RunCommandTest {
     assertThat(json.path("run_id").asText()).isNotEmpty();
     assertThat(json.path("seconds").asDouble()).isPositive();
     assertThat(json.path("tokens_per_second").asDouble()).isPositive();
+    assertThat(json.path("engine_idle").asDouble()).isStrictlyBetween(0.0, 1.0);
+    Manifest manifest =
+        Inspection.manifest(Cli.spark().sparkContext().hadoopConfiguration(), output.toString());
+    Throughput throughput = manifest.runs().get(0).throughput();
+    assertThat(throughput.idle())
+        .isEqualTo(json.path("engine_idle").asDouble(), Offset.offset(5e-4));
+    assertThat(throughput.idleInTasks()).isBetween(0.0, throughput.idle());
+    assertThat(throughput.costs()).hasSize(1);
+    assertThat(throughput.costs().get(0).fit().documents()).isEqualTo(6);
 
     List<Row> logits =
         Cli.rows(
@@ -353,6 +366,23 @@ class RunCommandTest {
             .expect(ExitCode.DONE);
     assertThat(rest.json().path("documents").path("to_prefill").asInt()).isZero();
     assertThat(rest.json().path("documents").path("done").asInt()).isEqualTo(5);
+
+    assertThat(plan.json().path("basis").asText()).startsWith("assumed");
+    assertThat(rest.json().path("basis").asText()).startsWith("fitted to 5 documents");
+    assertThat(rest.out()).contains("on cpu (").contains("median error");
+    Cli other =
+        Cli.run(
+                "plan",
+                "--model",
+                Cli.MODEL,
+                "--input",
+                input,
+                "--output",
+                output,
+                "--weights",
+                "stream")
+            .expect(ExitCode.DONE);
+    assertThat(other.json().path("basis").asText()).startsWith("assumed");
   }
 
   @Test

@@ -1,0 +1,56 @@
+package io.sparsefill.job.output;
+
+import io.sparsefill.job.CostFit;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * How a run's time went, from its first wave to its newest: what its documents cost, for the next
+ * run's plan, and how much of their time its engines computed.
+ *
+ * @param costs one for each kind of device and its settings; empty when no document was pre-filled
+ * @param prefillSeconds inside pre-fills, summed over tasks
+ * @param taskSeconds from each task's start to its end, summed over tasks
+ * @param slotSeconds wall time of the waves, times the tasks that can run at once
+ */
+public record Throughput(
+    List<Measured> costs, double prefillSeconds, double taskSeconds, double slotSeconds) {
+  /** Copies the list. */
+  public Throughput {
+    costs = List.copyOf(costs);
+  }
+
+  /**
+   * What documents cost under certain conditions. Model, attention, outputs and dtype are not among
+   * them: they are in the folder's identity, and the same for all its runs.
+   *
+   * @param conditions names and values of what decides the speed but not the numbers; the device is
+   *     {@link #DEVICE}
+   * @param fit to the documents of one run
+   */
+  public record Measured(Map<String, String> conditions, CostFit fit) {
+    /** Name of the device among the conditions. */
+    public static final String DEVICE = "device";
+
+    /** Copies the map. */
+    public Measured {
+      conditions = Map.copyOf(conditions);
+    }
+  }
+
+  /**
+   * Share of the tasks' time in which no pre-fill ran: engines opening, waiting for a document,
+   * writing the last rows; 0 before the first task.
+   */
+  public double idleInTasks() {
+    return taskSeconds > 0 ? 1 - prefillSeconds / taskSeconds : 0;
+  }
+
+  /**
+   * Share of the slots' time in which no pre-fill ran: that of the tasks, and the slots that had
+   * none, such as at the end of a wave; 0 before the first wave.
+   */
+  public double idle() {
+    return slotSeconds > 0 ? 1 - prefillSeconds / slotSeconds : 0;
+  }
+}

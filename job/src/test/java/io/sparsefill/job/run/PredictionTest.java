@@ -1,0 +1,109 @@
+package io.sparsefill.job.run;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.sparsefill.job.CostFit;
+import io.sparsefill.job.CostModel;
+import io.sparsefill.job.output.Manifest;
+import io.sparsefill.job.output.Throughput;
+import io.sparsefill.job.output.Throughput.Measured;
+import java.io.IOException;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+/** Oracle: the rule by hand. */
+class PredictionTest {
+  private static final CostModel ASSUMED = new CostModel(1, 1, 1);
+  private static final Map<String, String> NOW = Map.of("weights", "resident", "threads", "2");
+  private static final String GPU = "cuda (NVIDIA H200, sm_90)";
+  private static final String CPU = "cpu (2 threads, fp32, vectors)";
+
+  private static Measured measured(String device, String weights, int documents) {
+    Map<String, String> conditions = new HashMap<>(NOW);
+    conditions.put("weights", weights);
+    conditions.put(Measured.DEVICE, device);
+    return new Measured(conditions, new CostFit(new CostModel(documents, 0, 0), documents, 0.031));
+  }
+
+  private static Manifest.Run run(Measured... costs) {
+    return new Manifest.Run(
+        "r", "t", Map.of(), List.of(), new Throughput(List.of(costs), 90, 100, 120));
+  }
+
+  private static Prediction of(String backend, Manifest.Run... runs) {
+    return Prediction.of(ASSUMED, List.of(runs), NOW, backend);
+  }
+
+  @Test
+  void withoutARunThatMeasuredTheAssumptionStaysAndSaysSo() {
+    Manifest.Run old = new Manifest.Run("r", "t", Map.of(), List.of(), null);
+    for (Prediction prediction : List.of(of("auto"), of("auto", old, run()))) {
+      assertThat(prediction.cost()).isEqualTo(ASSUMED);
+      assertThat(prediction.basis()).startsWith("assumed from the model's size");
+    }
+  }
+
+  @Test
+  void theFitOfTheMostDocumentsCountsAndItsBasisIsTold() {
+    Prediction prediction =
+        of(
+            "cuda",
+            run(measured(GPU, "resident", 30)),
+            run(measured(GPU, "resident", 4_000)),
+            run(measured(GPU, "resident", 2)));
+    assertThat(prediction.cost().perToken()).isEqualTo(4_000);
+    assertThat(prediction.basis())
+        .isEqualTo(
+            "fitted to 4,000 documents of an earlier run on " + GPU + ", median error 3.1 %");
+  }
+
+  @Test
+  void otherConditionsAndOtherKindsOfDeviceAreNotTaken() {
+    Manifest.Run run = run(measured(GPU, "stream", 500), measured(CPU, "resident", 300));
+    assertThat(of("cuda", run).cost()).isEqualTo(ASSUMED);
+    assertThat(of("cpu", run).cost().perToken()).isEqualTo(300);
+  }
+
+  @Test
+  void autoTakesTheKindOfTheNewestRun() {
+    assertThat(
+            of("auto", run(measured(CPU, "resident", 900)), run(measured(GPU, "resident", 40)))
+                .cost()
+                .perToken())
+        .isEqualTo(40);
+  }
+
+  @Test
+  void whatWasMeasuredSurvivesTheManifestAndAManifestWithoutItIsRead() throws IOException {
+    Manifest manifest =
+        new Manifest(
+            Manifest.FORMAT_VERSION,
+            "f",
+            Map.of("layers", "1"),
+            List.of(run(measured(GPU, "resident", 7))));
+    Manifest read = Manifest.parse(manifest.json(), "here");
+    assertThat(read).isEqualTo(manifest);
+    assertThat(manifest.json())
+        .contains("\"median_relative_error\" : 0.031")
+        .contains("\"per_token\" : 7.0");
+
+    Manifest old =
+        new Manifest(
+            Manifest.FORMAT_VERSION,
+            "f",
+            Map.of(),
+            List.of(new Manifest.Run("r", "t", Map.of(), List.of(), null)));
+    assertThat(old.json()).doesNotContain("throughput");
+    assertThat(Manifest.parse(old.json(), "here")).isEqualTo(old);
+  }
+
+  @Test
+  void idleSharesAreOfTasksAndOfSlots() {
+    Throughput throughput = new Throughput(List.of(), 90, 100, 120);
+    assertThat(throughput.idleInTasks()).isEqualTo(1 - 90.0 / 100);
+    assertThat(throughput.idle()).isEqualTo(1 - 90.0 / 120);
+    assertThat(new Throughput(List.of(), 0, 0, 0).idle()).isZero();
+  }
+}
