@@ -16,6 +16,9 @@ import org.apache.spark.util.TaskCompletionListener;
 public final class Tokenizing {
   private static final int[] NO_TOKENS = {};
 
+  /** Text of all documents that one task tokenises at a time, unless it is a single longer one. */
+  private static final long MOST_CHARACTERS = 64 << 20;
+
   private Tokenizing() {}
 
   /** Which documents an earlier run has finished; travels to the tasks. */
@@ -38,20 +41,24 @@ public final class Tokenizing {
 
   private static Iterator<TokenizedDocument> tokenize(
       Iterator<Document> rows, TokenizingOptions options, Done done) {
+    TaskContext task = TaskContext.get();
     SharedTokenizer shared = SharedTokenizer.acquire(options.model(), options.bos());
-    TaskContext.get().addTaskCompletionListener((TaskCompletionListener) task -> shared.close());
     TextTokenizer tokenizer = shared.tokenizer();
-    return new Iterator<>() {
-      @Override
-      public boolean hasNext() {
-        return rows.hasNext();
-      }
-
-      @Override
-      public TokenizedDocument next() {
-        return tokenize(rows.next(), options, done, tokenizer::encode);
-      }
-    };
+    // One document is one thread's work; a task that has several cores takes several documents.
+    InOrder<Document, TokenizedDocument> tokenized =
+        new InOrder<>(
+            rows,
+            document -> tokenize(document, options, done, tokenizer::encode),
+            task.cpus(),
+            document -> document.text() == null ? 0 : document.text().length(),
+            MOST_CHARACTERS);
+    task.addTaskCompletionListener(
+        (TaskCompletionListener)
+            ended -> {
+              tokenized.close();
+              shared.close();
+            });
+    return tokenized;
   }
 
   /** Tokenises one document. An {@link Error}, such as of memory, is not the document's. */
