@@ -1,14 +1,12 @@
 package io.sparsefill.job;
 
+import io.sparsefill.udf.SideThread;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.function.ToLongFunction;
 
@@ -23,7 +21,7 @@ final class InOrder<A, B> implements Iterator<B>, AutoCloseable {
   private final ToLongFunction<A> weight;
   private final long mostWeight;
   private final int threads;
-  private final ExecutorService pool;
+  private final SideThread pool;
   private final Deque<UnderWay<B>> underWay = new ArrayDeque<>();
   private long weightUnderWay;
 
@@ -46,14 +44,7 @@ final class InOrder<A, B> implements Iterator<B>, AutoCloseable {
     this.threads = threads;
     this.weight = weight;
     this.mostWeight = mostWeight;
-    this.pool =
-        Executors.newFixedThreadPool(
-            threads,
-            work -> {
-              Thread thread = new Thread(work, "sparsefill-tokenize");
-              thread.setDaemon(true);
-              return thread;
-            });
+    this.pool = new SideThread("sparsefill-tokenize", threads, true);
   }
 
   @Override
@@ -102,17 +93,7 @@ final class InOrder<A, B> implements Iterator<B>, AutoCloseable {
   /** Ends the threads; the function does not run any more when this returns. */
   @Override
   public void close() {
-    pool.shutdownNow();
-    boolean interrupted = false;
-    while (!pool.isTerminated()) {
-      try {
-        pool.awaitTermination(1, TimeUnit.HOURS);
-      } catch (InterruptedException e) {
-        interrupted = true;
-      }
-    }
-    if (interrupted) {
-      Thread.currentThread().interrupt();
-    }
+    pool.interrupt();
+    pool.close();
   }
 }

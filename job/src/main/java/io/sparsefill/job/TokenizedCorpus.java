@@ -12,14 +12,17 @@ import org.apache.spark.storage.StorageLevel;
 public final class TokenizedCorpus implements AutoCloseable {
   private final JavaRDD<byte[]> stored;
   private final List<DocumentSummary> summaries;
+  private final double seconds;
 
-  private TokenizedCorpus(JavaRDD<byte[]> stored, List<DocumentSummary> summaries) {
+  private TokenizedCorpus(JavaRDD<byte[]> stored, List<DocumentSummary> summaries, double seconds) {
     this.stored = stored;
     this.summaries = summaries;
+    this.seconds = seconds;
   }
 
   /** Reads and tokenises everything (one Spark job), stores it and marks duplicate names. */
   public static TokenizedCorpus of(JavaRDD<TokenizedDocument> documents) {
+    long started = System.nanoTime();
     JavaRDD<byte[]> stored = documents.map(JavaBytes::of).persist(StorageLevel.DISK_ONLY());
     try {
       List<byte[]> partitions =
@@ -37,7 +40,8 @@ public final class TokenizedCorpus implements AutoCloseable {
       for (byte[] partition : partitions) {
         SourceOrder.<DocumentSummary>pieces(partition).forEachRemaining(summaries::add);
       }
-      return new TokenizedCorpus(stored, List.copyOf(DuplicateIds.mark(summaries)));
+      List<DocumentSummary> marked = List.copyOf(DuplicateIds.mark(summaries));
+      return new TokenizedCorpus(stored, marked, (System.nanoTime() - started) / 1e9);
     } catch (RuntimeException | Error e) {
       stored.unpersist();
       throw e;
@@ -47,6 +51,11 @@ public final class TokenizedCorpus implements AutoCloseable {
   /** All documents in source order, each name once but for error rows. */
   public List<DocumentSummary> summaries() {
     return summaries;
+  }
+
+  /** Wall time of reading and tokenising. */
+  public double seconds() {
+    return seconds;
   }
 
   /** The documents of planned waves, ready to be pre-filled bin by bin. */

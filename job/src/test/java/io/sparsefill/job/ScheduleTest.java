@@ -30,10 +30,10 @@ class ScheduleTest {
   private static final CostModel COST = new CostModel(4e-5, 1e-10, 0.05);
 
   /** Log-normal lengths of median 8K and sigma 1.2, at most a million. */
-  private static List<DocumentSummary> documents(long seed) {
+  private static List<DocumentSummary> documents(int count, long seed) {
     Random random = new Random(seed);
     List<DocumentSummary> documents = new ArrayList<>();
-    for (int i = 0; i < DOCUMENTS; i++) {
+    for (int i = 0; i < count; i++) {
       double tokens = Math.min(1e6, 8192 * Math.exp(1.2 * random.nextGaussian()));
       documents.add(
           new DocumentSummary(
@@ -96,45 +96,51 @@ class ScheduleTest {
   }
 
   @Test
-  void tenThousandDocumentsTakeAtMostFivePercentLongerThanTheyMust() {
-    System.out.println(
-        "| slots | seed | waves | bound, s | run, s | over | worst wave | 20 % wrong: run, worst wave |");
-    System.out.println("| --- | --- | --- | --- | --- | --- | --- | --- |");
+  void documentsTakeAtMostFivePercentLongerThanTheyMust() {
+    System.out.println("                                                each cost 20 % wrong");
+    System.out.println("documents  slots seed waves bound, s  run  worst wave   run  worst wave");
     for (int slots : SLOTS) {
       for (int seed : SEEDS) {
-        List<DocumentSummary> documents = documents(seed);
-        List<PlannedWave> waves = Packing.waves(documents, COST, slots, 1, WAVE_SECONDS);
-        double bound = bound(documents, slots, COST::seconds);
-        double run = run(waves, slots, 2, COST::seconds);
-        double worst = worstWave(waves, slots, COST::seconds);
-        ToDoubleFunction<DocumentSummary> real = wrong(documents, seed);
-        double wrongRun = run(waves, slots, 2, real) / bound(documents, slots, real);
-        double wrongWave = worstWave(waves, slots, real);
-        System.out.printf(
-            Locale.ROOT,
-            "| %d | %d | %d | %.1f | %.1f | %.1f %% | %.1f %% | %.1f %%, %.1f %% |%n",
-            slots,
-            seed,
-            waves.size(),
-            bound,
-            run,
-            100 * (run / bound - 1),
-            100 * (worst - 1),
-            100 * (wrongRun - 1),
-            100 * (wrongWave - 1));
-        assertThat(run / bound).as("run").isLessThanOrEqualTo(1.05);
-        assertThat(worst).as("worst wave").isLessThanOrEqualTo(1.05);
-        // Every task takes at most 1.2 times what was planned, and the bound is at least 0.8 times.
-        assertThat(wrongRun).isLessThanOrEqualTo(run / bound * 1.2 / 0.8);
-        assertThat(wrongRun).as("run with wrong predictions").isLessThanOrEqualTo(1.06);
+        check(documents(DOCUMENTS, seed), slots, seed, 1.05);
       }
     }
+    // The hardest case: a slot's share is hardly more than the longest document, and no later
+    // wave evens out what was mispredicted.
+    check(documents(10 * DOCUMENTS, 1), 512, 1, 1.12);
+  }
+
+  private static void check(
+      List<DocumentSummary> documents, int slots, int seed, double mostWrong) {
+    List<PlannedWave> waves = Packing.waves(documents, COST, slots, 1, WAVE_SECONDS);
+    double bound = bound(documents, slots, COST::seconds);
+    double run = run(waves, slots, 2, COST::seconds) / bound;
+    double worst = worstWave(waves, slots, COST::seconds);
+    ToDoubleFunction<DocumentSummary> real = wrong(documents, seed);
+    double wrongRun = run(waves, slots, 2, real) / bound(documents, slots, real);
+    double wrongWave = worstWave(waves, slots, real);
+    System.out.printf(
+        Locale.ROOT,
+        "%,9d  %5d %4d %5d %8.1f %4.1f%% %10.1f%% %4.1f%% %10.1f%%%n",
+        documents.size(),
+        slots,
+        seed,
+        waves.size(),
+        bound,
+        100 * (run - 1),
+        100 * (worst - 1),
+        100 * (wrongRun - 1),
+        100 * (wrongWave - 1));
+    assertThat(run).as("run").isLessThanOrEqualTo(1.05);
+    assertThat(worst).as("worst wave").isLessThanOrEqualTo(1.05);
+    // A bin takes at most 1.2 times what was planned, and the bound is at least 0.8 times as high.
+    assertThat(wrongWave).isLessThanOrEqualTo(worst * 1.2 / 0.8);
+    assertThat(wrongRun).as("run with wrong predictions").isLessThanOrEqualTo(mostWrong);
   }
 
   @ParameterizedTest
   @CsvSource({"30", "60", "120"})
   void shortWavesPayForTheirEndsOnlyWhenTheyWaitForEachOther(double waveSeconds) {
-    List<DocumentSummary> documents = documents(2);
+    List<DocumentSummary> documents = documents(DOCUMENTS, 2);
     ToDoubleFunction<DocumentSummary> real = wrong(documents, 2);
     List<PlannedWave> waves = Packing.waves(documents, COST, 8, 1, waveSeconds);
     double bound = bound(documents, 8, real);

@@ -7,8 +7,11 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 
-/** Threads beside the one that runs a pre-fill; closing waits for what they still do. */
-final class SideThread implements AutoCloseable {
+/**
+ * Threads beside the one that runs a pre-fill, or a task of the job; closing waits for what they
+ * still do.
+ */
+public final class SideThread implements AutoCloseable {
   private final ExecutorService threads;
   private final boolean interruptible;
 
@@ -18,7 +21,7 @@ final class SideThread implements AutoCloseable {
    * @param count one, which then does its work in order, or more
    * @param interruptible whether an interrupt of the thread that closes ends their work
    */
-  SideThread(String name, int count, boolean interruptible) {
+  public SideThread(String name, int count, boolean interruptible) {
     this.interruptible = interruptible;
     AtomicInteger number = new AtomicInteger();
     threads =
@@ -32,21 +35,23 @@ final class SideThread implements AutoCloseable {
             });
   }
 
-  void execute(Runnable task) {
+  /** Gives them work that throws nothing. */
+  public void execute(Runnable task) {
     threads.execute(task);
   }
 
-  <T> Future<T> submit(Callable<T> task) {
+  /** Gives them work whose result or failure is waited for. */
+  public <T> Future<T> submit(Callable<T> task) {
     return threads.submit(task);
   }
 
   /** Interrupts what they do, and lets go what they have not begun. */
-  void interrupt() {
+  public void interrupt() {
     threads.shutdownNow();
   }
 
   /** What another thread threw, to be thrown on as it was; an {@link Error} is thrown at once. */
-  static Exception thrown(Throwable cause) {
+  public static Exception thrown(Throwable cause) {
     if (cause instanceof Exception exception) {
       return exception;
     }

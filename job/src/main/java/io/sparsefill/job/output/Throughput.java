@@ -5,16 +5,24 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * How a run's time went, from its first wave to its newest: what its documents cost, for the next
- * run's plan, and how much of their time its engines computed.
+ * How a run's time went, up to its newest wave: what its documents cost, for the next run's plan,
+ * and how much of their time its engines computed.
  *
  * @param costs one for each kind of device and its settings; empty when no document was pre-filled
  * @param prefillSeconds inside pre-fills, summed over tasks
+ * @param heldBackSeconds in which rows waited for others to be written, summed over tasks; most of
+ *     it is inside pre-fills, so it bounds how long a slow disk kept engines from computing
  * @param taskSeconds from each task's start to its end, summed over tasks
  * @param slotSeconds wall time of the waves, times the tasks that can run at once
+ * @param readingSeconds wall time of reading and tokenising before the first wave, times the same
  */
 public record Throughput(
-    List<Measured> costs, double prefillSeconds, double taskSeconds, double slotSeconds) {
+    List<Measured> costs,
+    double prefillSeconds,
+    double heldBackSeconds,
+    double taskSeconds,
+    double slotSeconds,
+    double readingSeconds) {
   /** Copies the list. */
   public Throughput {
     costs = List.copyOf(costs);
@@ -47,10 +55,12 @@ public record Throughput(
   }
 
   /**
-   * Share of the slots' time in which no pre-fill ran: that of the tasks, and the slots that had
-   * none, such as at the end of a wave; 0 before the first wave.
+   * Share of the slots' time, from the beginning of reading, in which no pre-fill ran: that of the
+   * tasks, that of slots without a task, such as at the end of the last wave, and reading and
+   * tokenising; 0 before the first wave.
    */
   public double idle() {
-    return slotSeconds > 0 ? 1 - prefillSeconds / slotSeconds : 0;
+    double all = slotSeconds + readingSeconds;
+    return all > 0 ? 1 - prefillSeconds / all : 0;
   }
 }

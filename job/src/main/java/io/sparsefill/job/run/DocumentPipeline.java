@@ -40,6 +40,7 @@ final class DocumentPipeline {
   private final Task task;
   private final List<DocumentRow> rows = new ArrayList<>(); // the writing thread's, until it ends
   private long prefillNanos;
+  private double heldBackSeconds;
 
   /** What pre-fills: an engine. */
   @FunctionalInterface
@@ -94,14 +95,19 @@ final class DocumentPipeline {
         task.endIfKilled();
         prefill(next.get(), writing);
       }
+      heldBackSeconds = writing.waitedSeconds();
       writing.await();
       return rows;
     }
   }
 
-  /** Seconds inside pre-fills. */
-  double prefillSeconds() {
-    return prefillNanos / 1e9;
+  /**
+   * How the time went, once all documents are through.
+   *
+   * @param taskSeconds of the whole task
+   */
+  EngineTime time(double taskSeconds) {
+    return new EngineTime(prefillNanos / 1e9, heldBackSeconds, taskSeconds);
   }
 
   private void prefill(TokenizedDocument document, WriteBehind writing)

@@ -3,15 +3,20 @@ package io.sparsefill.job.run;
 import java.io.Serializable;
 
 /**
- * How long engines computed.
+ * How the time of tasks went.
  *
  * @param prefillSeconds inside pre-fills
- * @param taskSeconds of the whole task, from before its engine opens
+ * @param heldBackSeconds in which rows waited for others to be written, most of it inside pre-fills
+ * @param taskSeconds of the whole tasks, from before their engines open
  */
-record EngineTime(double prefillSeconds, double taskSeconds) implements Serializable {
-  static final EngineTime NONE = new EngineTime(0, 0);
+record EngineTime(double prefillSeconds, double heldBackSeconds, double taskSeconds)
+    implements Serializable {
+  static final EngineTime NONE = new EngineTime(0, 0, 0);
 
   EngineTime plus(EngineTime other) {
-    return new EngineTime(prefillSeconds + other.prefillSeconds, taskSeconds + other.taskSeconds);
+    return new EngineTime(
+        prefillSeconds + other.prefillSeconds,
+        heldBackSeconds + other.heldBackSeconds,
+        taskSeconds + other.taskSeconds);
   }
 }

@@ -93,8 +93,7 @@ final class PrefillPartition implements FlatMapFunction<Iterator<TokenizedDocume
               new Counted(context));
       TaskOutput output = writers.finish(pipeline.run(documents));
       double taskSeconds = (System.nanoTime() - started) / 1e9;
-      EngineTime time = new EngineTime(pipeline.prefillSeconds(), taskSeconds);
-      return List.of(JavaBytes.of(new FilledBin(output, time))).iterator();
+      return List.of(JavaBytes.of(new FilledBin(output, pipeline.time(taskSeconds)))).iterator();
     }
   }
 

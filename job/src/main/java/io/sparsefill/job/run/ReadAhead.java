@@ -1,9 +1,10 @@
 package io.sparsefill.job.run;
 
+import io.sparsefill.udf.SideThread;
 import java.util.Iterator;
 import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
 
 /**
  * The elements of an iterator, each fetched by a thread of its own while the one before it is in
@@ -12,8 +13,8 @@ import java.util.concurrent.ExecutionException;
  */
 final class ReadAhead<T> implements AutoCloseable {
   private final Iterator<T> source;
-  private final OwnThread thread = new OwnThread("sparsefill-read");
-  private CompletableFuture<Optional<T>> ahead;
+  private final SideThread thread = new SideThread("sparsefill-read", 1, true);
+  private Future<Optional<T>> ahead;
 
   /** Begins to fetch the first element. */
   ReadAhead(Iterator<T> source) {
@@ -32,10 +33,7 @@ final class ReadAhead<T> implements AutoCloseable {
     try {
       next = ahead.get();
     } catch (ExecutionException e) {
-      if (e.getCause() instanceof Exception cause) {
-        throw cause;
-      }
-      throw (Error) e.getCause();
+      throw SideThread.thrown(e.getCause());
     }
     if (next.isPresent()) {
       fetch();
@@ -44,21 +42,13 @@ final class ReadAhead<T> implements AutoCloseable {
   }
 
   private void fetch() {
-    CompletableFuture<Optional<T>> fetched = new CompletableFuture<>();
-    ahead = fetched;
-    thread.execute(
-        () -> {
-          try {
-            fetched.complete(source.hasNext() ? Optional.of(source.next()) : Optional.empty());
-          } catch (Throwable e) { // thrown on by next
-            fetched.completeExceptionally(e);
-          }
-        });
+    ahead = thread.submit(() -> source.hasNext() ? Optional.of(source.next()) : Optional.empty());
   }
 
   /** Ends the thread; the iterator is not used any more when this returns. */
   @Override
   public void close() {
+    thread.interrupt();
     thread.close();
   }
 }

@@ -293,7 +293,7 @@ public final class Run {
         summary.tokensPerSecond());
     if (summary.idle() != null) {
       report.printf(
-          Locale.ROOT, "The engines were idle for %.1f %% of the waves.%n", 100 * summary.idle());
+          Locale.ROOT, "The engines were idle for %.1f %% of the time.%n", 100 * summary.idle());
     }
     tally.errors().forEach(error -> report.println("  failed: " + error));
     if (summary.failed() > tally.errors().size()) {

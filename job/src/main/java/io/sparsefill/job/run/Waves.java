@@ -44,6 +44,8 @@ final class Waves {
 
   private static final int UNDER_WAY = 2;
 
+  private static final String INTERRUPT_ON_CANCEL = "spark.job.interruptOnCancel";
+
   /** The rest is planned anew when a wave took this many times longer or shorter than planned. */
   private static final double REPLAN_FACTOR = 1.5;
 
@@ -114,13 +116,16 @@ final class Waves {
         "{}",
         String.format(
             Locale.ROOT,
-            "Engines computed for %.1f s of %.1f s in their tasks (%.1f %% idle) and of %.1f s of"
-                + " their slots (%.1f %% idle)",
+            "Engines pre-filled for %.1f s of %.1f s in their tasks (%.1f %% idle), of %.1f s of their"
+                + " slots, and of %.1f s with reading and tokenising (%.1f %% idle); rows waited for"
+                + " %.1f s to be written",
             throughput.prefillSeconds(),
             throughput.taskSeconds(),
             100 * throughput.idleInTasks(),
             throughput.slotSeconds(),
-            100 * throughput.idle()));
+            throughput.slotSeconds() + throughput.readingSeconds(),
+            100 * throughput.idle(),
+            throughput.heldBackSeconds()));
     return throughput;
   }
 
@@ -171,10 +176,13 @@ final class Waves {
             Locale.ROOT, "%s: %,d documents, %,d tokens", name, wave.documents(), wave.tokens());
     log.info("{}", description);
     spark.sparkContext().setJobDescription(description);
+    // A wave that is given up must not go on for the rest of a long document.
+    spark.sparkContext().setLocalProperty(INTERRUPT_ON_CANCEL, "true");
     try {
       return new UnderWay(
           number, name, wave, documents.mapPartitions(prefill.apply(number)).collectAsync());
     } finally {
+      spark.sparkContext().setLocalProperty(INTERRUPT_ON_CANCEL, null);
       spark.sparkContext().setJobDescription(null);
     }
   }
@@ -204,7 +212,12 @@ final class Waves {
     double wall = (System.nanoTime() - started) / 1e9;
     throughput =
         new Throughput(
-            tally.costs(conditions), engines.prefillSeconds(), engines.taskSeconds(), slots * wall);
+            tally.costs(conditions),
+            engines.prefillSeconds(),
+            engines.heldBackSeconds(),
+            engines.taskSeconds(),
+            slots * wall,
+            slots * corpus.seconds());
     output.commitWave(wave.number(), bins.stream().map(FilledBin::output).toList(), throughput);
     Set<DocumentSummary> done =
         wave.wave().bins().stream()

@@ -1,5 +1,6 @@
 package io.sparsefill.job.run;
 
+import io.sparsefill.udf.SideThread;
 import java.io.IOException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -15,8 +16,9 @@ import java.util.concurrent.Semaphore;
 final class WriteBehind implements AutoCloseable {
   private final int capacity;
   private final Semaphore room;
-  private final OwnThread thread = new OwnThread("sparsefill-write");
+  private final SideThread thread = new SideThread("sparsefill-write", 1, true);
   private volatile Throwable failure;
+  private volatile long waitedNanos; // one thread gives at a time
 
   /** One write. */
   @FunctionalInterface
@@ -43,7 +45,11 @@ final class WriteBehind implements AutoCloseable {
   void put(long bytes, Write write) throws IOException, InterruptedException {
     rethrowFailure();
     int held = (int) Math.min(capacity, Math.max(1, bytes));
-    room.acquire(held);
+    if (!room.tryAcquire(held)) {
+      long start = System.nanoTime();
+      room.acquire(held);
+      waitedNanos += System.nanoTime() - start;
+    }
     thread.execute(
         () -> {
           try {
@@ -88,9 +94,15 @@ final class WriteBehind implements AutoCloseable {
     }
   }
 
+  /** Seconds that writes waited for room before they were taken. */
+  double waitedSeconds() {
+    return waitedNanos / 1e9;
+  }
+
   /** Ends the thread, interrupting a write that is still on its way. */
   @Override
   public void close() {
+    thread.interrupt();
     thread.close();
   }
 }

@@ -246,6 +246,47 @@ class RunCommandTest {
     Cli.run("verify", "--output", output).expect(ExitCode.DONE);
   }
 
+  @Test
+  void tooManyErrorsBetweenWavesEndTheRunAndTheNextOneFinishes() throws IOException {
+    Path model = withNanEmbedding(300);
+    Path input = folder.resolve("in.jsonl");
+    int[] good = IntStream.range(0, 300).map(i -> 400 + i % 90).toArray();
+    int[] bad = IntStream.range(0, 500).map(i -> i == 10 ? 300 : 400 + i % 90).toArray();
+    List<String> lines = new ArrayList<>();
+    for (int i = 0; i < 24; i++) {
+      lines.add(i < 4 ? Cli.line("bad" + i, bad) : Cli.line("good" + i, good)); // longest first
+    }
+    Files.write(input, lines);
+    Path output = folder.resolve("out");
+    List<Object> command =
+        List.of(
+            "run",
+            "--model",
+            model,
+            "--input",
+            input,
+            "--output",
+            output,
+            "--emit",
+            "kv",
+            "--wave-seconds",
+            0.05);
+
+    Cli first = Cli.run(command.toArray()).expect(ExitCode.ERROR_RATE);
+
+    long committed =
+        first.json().path("documents").path("ok").asLong()
+            + first.json().path("documents").path("failed").asLong();
+    assertThat(committed).as("documents of whole waves").isBetween(2L, 23L);
+    assertThat(first.out()).contains((24 - committed) + " documents were not tried");
+    assertThat(Cli.rows(output, "documents", "doc_id", "true")).hasSize((int) committed);
+    List<Object> lenient = new ArrayList<>(command);
+    lenient.addAll(List.of("--max-error-rate", 1));
+    Cli.run(lenient.toArray()).expect(ExitCode.DONE);
+    assertThat(Cli.rows(output, "documents", "doc_id", "status = 'ok'")).hasSize(20);
+    Cli.run("verify", "--output", output).expect(ExitCode.DONE);
+  }
+
   /** A copy of the bundled model with one row of its embedding replaced. */
   private Path withNanEmbedding(int token) throws IOException {
     Path model = Files.createDirectory(folder.resolve("nan-model"));

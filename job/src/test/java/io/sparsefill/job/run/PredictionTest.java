@@ -29,7 +29,7 @@ class PredictionTest {
 
   private static Manifest.Run run(Measured... costs) {
     return new Manifest.Run(
-        "r", "t", Map.of(), List.of(), new Throughput(List.of(costs), 90, 100, 120));
+        "r", "t", Map.of(), List.of(), new Throughput(List.of(costs), 90, 3, 100, 120, 30));
   }
 
   private static Prediction of(String backend, Manifest.Run... runs) {
@@ -101,9 +101,9 @@ class PredictionTest {
 
   @Test
   void idleSharesAreOfTasksAndOfSlots() {
-    Throughput throughput = new Throughput(List.of(), 90, 100, 120);
+    Throughput throughput = new Throughput(List.of(), 90, 3, 100, 120, 30);
     assertThat(throughput.idleInTasks()).isEqualTo(1 - 90.0 / 100);
-    assertThat(throughput.idle()).isEqualTo(1 - 90.0 / 120);
-    assertThat(new Throughput(List.of(), 0, 0, 0).idle()).isZero();
+    assertThat(throughput.idle()).isEqualTo(1 - 90.0 / 150);
+    assertThat(new Throughput(List.of(), 0, 0, 0, 0, 0).idle()).isZero();
   }
 }
