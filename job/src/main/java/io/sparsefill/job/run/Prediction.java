@@ -3,7 +3,6 @@ package io.sparsefill.job.run;
 import io.sparsefill.job.CostFit;
 import io.sparsefill.job.CostModel;
 import io.sparsefill.job.output.Manifest;
-import io.sparsefill.job.output.Throughput;
 import io.sparsefill.job.output.Throughput.Measured;
 import java.util.List;
 import java.util.Locale;
@@ -24,36 +23,26 @@ record Prediction(CostModel cost, String basis) {
    * thousands.
    *
    * @param assumed without any measurement
-   * @param runs of the output folder, oldest first; all have the model, attention, outputs and
-   *     dtype of this one
-   * @param conditions what decides the speed beside those, without the device
-   * @param backend {@code --backend}; {@code auto} takes what the newest measured run ran on,
-   *     because a driver cannot know the executors' devices
+   * @param runs of the output folder, oldest first; all have the model, attention, outputs, dtype
+   *     and backend of this one, but perhaps another device, which the basis names
+   * @param conditions what decides the speed beside those
    */
-  static Prediction of(
-      CostModel assumed, List<Manifest.Run> runs, Map<String, String> conditions, String backend) {
-    List<Measured> measured =
-        runs.stream()
-            .map(Manifest.Run::throughput)
-            .filter(throughput -> throughput != null) // of a version that did not measure
-            .map(Throughput::costs)
-            .flatMap(List::stream)
-            .filter(cost -> cost.conditions().entrySet().containsAll(conditions.entrySet()))
-            .toList();
-    String kind =
-        backend.equals("auto") && !measured.isEmpty()
-            ? kind(measured.get(measured.size() - 1))
-            : backend;
+  static Prediction of(CostModel assumed, List<Manifest.Run> runs, Map<String, String> conditions) {
     Measured best = null;
-    for (Measured cost : measured) {
-      boolean more = best == null || cost.fit().documents() >= best.fit().documents();
-      if (kind(cost).equals(kind) && more) {
-        best = cost;
+    for (Manifest.Run run : runs) {
+      // A run of an earlier version measured nothing.
+      List<Measured> costs = run.throughput() == null ? List.of() : run.throughput().costs();
+      for (Measured cost : costs) {
+        boolean same = cost.conditions().entrySet().containsAll(conditions.entrySet());
+        if (same && (best == null || cost.fit().documents() >= best.fit().documents())) {
+          best = cost;
+        }
       }
     }
     return best == null
         ? new Prediction(assumed, "assumed from the model's size, for CPU threads")
-        : new Prediction(best.fit().model(), basis(best.fit(), device(best)));
+        : new Prediction(
+            best.fit().model(), basis(best.fit(), best.conditions().get(Measured.DEVICE)));
   }
 
   private static String basis(CostFit fit, String device) {
@@ -63,14 +52,5 @@ record Prediction(CostModel cost, String basis) {
         fit.documents(),
         device,
         100 * fit.medianRelativeError());
-  }
-
-  /** {@code cpu} or {@code cuda}: a device's description begins with it. */
-  private static String kind(Measured cost) {
-    return device(cost).split("[ (]", 2)[0];
-  }
-
-  private static String device(Measured cost) {
-    return cost.conditions().getOrDefault(Measured.DEVICE, "");
   }
 }

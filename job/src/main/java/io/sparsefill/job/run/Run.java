@@ -315,7 +315,7 @@ public final class Run {
     CostModel assumed =
         CostEstimate.of(
             model.config(), options.compute().attention(), SessionScope.taskCpus(spark));
-    return Prediction.of(assumed, runs, conditions(spark, options), options.compute().backend());
+    return Prediction.of(assumed, runs, conditions(spark, options));
   }
 
   /** What decides the speed of a pre-fill besides the output's identity and the device. */

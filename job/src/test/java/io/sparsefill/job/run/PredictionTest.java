@@ -18,7 +18,6 @@ class PredictionTest {
   private static final CostModel ASSUMED = new CostModel(1, 1, 1);
   private static final Map<String, String> NOW = Map.of("weights", "resident", "threads", "2");
   private static final String GPU = "cuda (NVIDIA H200, sm_90)";
-  private static final String CPU = "cpu (2 threads, fp32, vectors)";
 
   private static Measured measured(String device, String weights, int documents) {
     Map<String, String> conditions = new HashMap<>(NOW);
@@ -32,14 +31,14 @@ class PredictionTest {
         "r", "t", Map.of(), List.of(), new Throughput(List.of(costs), 90, 3, 100, 120, 30));
   }
 
-  private static Prediction of(String backend, Manifest.Run... runs) {
-    return Prediction.of(ASSUMED, List.of(runs), NOW, backend);
+  private static Prediction of(Manifest.Run... runs) {
+    return Prediction.of(ASSUMED, List.of(runs), NOW);
   }
 
   @Test
   void withoutARunThatMeasuredTheAssumptionStaysAndSaysSo() {
     Manifest.Run old = new Manifest.Run("r", "t", Map.of(), List.of(), null);
-    for (Prediction prediction : List.of(of("auto"), of("auto", old, run()))) {
+    for (Prediction prediction : List.of(of(), of(old, run()))) {
       assertThat(prediction.cost()).isEqualTo(ASSUMED);
       assertThat(prediction.basis()).startsWith("assumed from the model's size");
     }
@@ -49,7 +48,6 @@ class PredictionTest {
   void theFitOfTheMostDocumentsCountsAndItsBasisIsTold() {
     Prediction prediction =
         of(
-            "cuda",
             run(measured(GPU, "resident", 30)),
             run(measured(GPU, "resident", 4_000)),
             run(measured(GPU, "resident", 2)));
@@ -60,19 +58,18 @@ class PredictionTest {
   }
 
   @Test
-  void otherConditionsAndOtherKindsOfDeviceAreNotTaken() {
-    Manifest.Run run = run(measured(GPU, "stream", 500), measured(CPU, "resident", 300));
-    assertThat(of("cuda", run).cost()).isEqualTo(ASSUMED);
-    assertThat(of("cpu", run).cost().perToken()).isEqualTo(300);
+  void otherConditionsAreNotTaken() {
+    assertThat(of(run(measured(GPU, "stream", 500))).cost()).isEqualTo(ASSUMED);
+    assertThat(
+            of(run(measured(GPU, "stream", 500), measured(GPU, "resident", 3))).cost().perToken())
+        .isEqualTo(3);
   }
 
   @Test
-  void autoTakesTheKindOfTheNewestRun() {
-    assertThat(
-            of("auto", run(measured(CPU, "resident", 900)), run(measured(GPU, "resident", 40)))
-                .cost()
-                .perToken())
-        .isEqualTo(40);
+  void ofEqualRunsTheNewestCounts() {
+    String other = "cuda (NVIDIA A100, sm_80)";
+    assertThat(of(run(measured(GPU, "resident", 9)), run(measured(other, "resident", 9))).basis())
+        .contains(other);
   }
 
   @Test
