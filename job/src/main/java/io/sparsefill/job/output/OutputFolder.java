@@ -17,9 +17,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import org.apache.hadoop.conf.Configuration;
-import org.apache.parquet.example.data.Group;
 import org.apache.parquet.hadoop.metadata.CompressionCodecName;
-import org.apache.parquet.schema.MessageType;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -118,20 +116,6 @@ public final class OutputFolder implements AutoCloseable {
   }
 
   /**
-   * The keys ({@link #doneKey}) that a run would find done, without locking or changing anything;
-   * empty for a folder that is not there.
-   *
-   * @throws OutputConflict when the folder was made with another identity
-   * @throws OutputRefused when it holds something else
-   */
-  public static Set<String> preview(Configuration conf, String path, Map<String, String> identity)
-      throws IOException {
-    Storage storage = storage(conf, path);
-    Optional<Manifest> manifest = stored(storage, new Identity(identity));
-    return manifest.isEmpty() ? Set.of() : done(storage, manifest.get());
-  }
-
-  /**
    * The identity of the documents that a folder holds, without locking or changing anything; empty
    * when it holds none.
    *
@@ -140,20 +124,6 @@ public final class OutputFolder implements AutoCloseable {
   public static Optional<Map<String, String>> identity(Configuration conf, String path)
       throws IOException {
     return committed(storage(conf, path)).map(Manifest::identity);
-  }
-
-  /**
-   * The runs that a run of that identity would find, oldest first, without locking or changing
-   * anything; empty for a folder that is not there.
-   *
-   * @throws OutputConflict when the folder was made with another identity
-   * @throws OutputRefused when it holds something else
-   */
-  public static List<Manifest.Run> previewRuns(
-      Configuration conf, String path, Map<String, String> identity) throws IOException {
-    return stored(storage(conf, path), new Identity(identity))
-        .map(Manifest::runs)
-        .orElse(List.of());
   }
 
   /** What identifies a finished document: its id and its content. */
@@ -166,7 +136,7 @@ public final class OutputFolder implements AutoCloseable {
    * tried again.
    */
   public Set<String> done() throws IOException {
-    return done(storage, manifest);
+    return OutputPreview.done(storage, manifest);
   }
 
   /** The fingerprint of the run's identity, for the documents' rows. */
@@ -251,7 +221,7 @@ public final class OutputFolder implements AutoCloseable {
     }
   }
 
-  private static Storage storage(Configuration conf, String path) throws IOException {
+  static Storage storage(Configuration conf, String path) throws IOException {
     try {
       return new Storage(conf, path);
     } catch (IOException | IllegalArgumentException e) {
@@ -280,7 +250,7 @@ public final class OutputFolder implements AutoCloseable {
    * The manifest that a run of that identity goes on with. One without a committed wave, which a
    * run leaves that ended before its first, binds nobody to its settings and counts as none.
    */
-  private static Optional<Manifest> stored(Storage storage, Identity identity) throws IOException {
+  static Optional<Manifest> stored(Storage storage, Identity identity) throws IOException {
     Optional<Manifest> manifest = committed(storage);
     if (manifest.isPresent() && !manifest.get().identity().equals(identity.fields())) {
       throw new OutputConflict(storage.root(), manifest.get().identity(), identity.fields());
@@ -290,24 +260,6 @@ public final class OutputFolder implements AutoCloseable {
 
   private static Optional<Manifest> committed(Storage storage) throws IOException {
     return ManifestStore.load(storage).filter(manifest -> !manifest.runs().isEmpty());
-  }
-
-  private static Set<String> done(Storage storage, Manifest manifest) throws IOException {
-    MessageType columns =
-        Table.DOCUMENTS.columns("doc_id", "content_sha256", "status", "fingerprint");
-    Set<String> done = new HashSet<>();
-    for (StoredFile file : manifest.files(Table.DOCUMENTS)) {
-      try (StoredRows reader = StoredRows.open(storage, file.path(), columns)) {
-        for (Group row = reader.next(); row != null; row = reader.next()) {
-          if (!StoredRows.text(row, "status").equals(DocumentStatus.FAILED.label())
-              && StoredRows.text(row, "fingerprint").equals(manifest.fingerprint())) {
-            done.add(
-                doneKey(StoredRows.text(row, "doc_id"), StoredRows.text(row, "content_sha256")));
-          }
-        }
-      }
-    }
-    return done;
   }
 
   /** Removes data files of waves that were never committed, and all staged files. */

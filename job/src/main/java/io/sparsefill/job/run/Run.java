@@ -10,6 +10,7 @@ import io.sparsefill.job.TokenizedCorpus;
 import io.sparsefill.job.Tokenizing;
 import io.sparsefill.job.output.Manifest;
 import io.sparsefill.job.output.OutputFolder;
+import io.sparsefill.job.output.OutputPreview;
 import io.sparsefill.job.output.TaskOutput;
 import io.sparsefill.kernels.MemoryPlan;
 import io.sparsefill.job.output.Throughput;
@@ -29,7 +30,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
-import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
@@ -122,16 +122,15 @@ public final class Run {
     }
     BackendChoice backend = RunBackend.of(spark, given, model);
     RunOptions options = given.on(backend);
-    Set<String> done = Set.of();
-    List<Manifest.Run> runs = List.of();
-    if (output != null) {
-      Configuration conf = spark.sparkContext().hadoopConfiguration();
-      Map<String, String> identity = model.identity(options).fields();
-      done = OutputFolder.preview(conf, output, identity);
-      runs = OutputFolder.previewRuns(conf, output, identity);
-    }
-    Prediction prediction = prediction(spark, options, model, runs);
-    try (TokenizedCorpus corpus = readAndTokenize(spark, options, model, done)) {
+    OutputPreview found =
+        output == null
+            ? OutputPreview.EMPTY
+            : OutputPreview.of(
+                spark.sparkContext().hadoopConfiguration(),
+                output,
+                model.identity(options).fields());
+    Prediction prediction = prediction(spark, options, model, found.runs());
+    try (TokenizedCorpus corpus = readAndTokenize(spark, options, model, found.done())) {
       List<PlannedWave> waves =
           Waves.plan(
               corpus.summaries(),

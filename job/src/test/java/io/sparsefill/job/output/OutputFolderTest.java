@@ -68,7 +68,7 @@ class OutputFolderTest {
               Outputs.task(folder, 1, 0, Map.of("a", 8)),
               TaskOutput.ofDocuments(List.of(Outputs.row(folder, "b", 0, DocumentStatus.FAILED)))));
     }
-    assertThat(OutputFolder.preview(Outputs.CONF, out.toString(), Outputs.identity()))
+    assertThat(OutputPreview.of(Outputs.CONF, out.toString(), Outputs.identity()).done())
         .containsExactly(OutputFolder.doneKey("a", "sha-a"));
     try (OutputFolder folder = Outputs.open(out, "r2")) {
       assertThat(folder.done()).containsExactly(OutputFolder.doneKey("a", "sha-a"));
@@ -88,7 +88,8 @@ class OutputFolderTest {
     Map<String, String> other = Outputs.identity();
     other.put("attention", "something else");
     OutputFolder.open(Outputs.CONF, out.toString(), other, "r1", Map.of()).close();
-    assertThat(OutputFolder.preview(Outputs.CONF, out.toString(), Outputs.identity())).isEmpty();
+    assertThat(OutputPreview.of(Outputs.CONF, out.toString(), Outputs.identity()))
+        .isEqualTo(OutputPreview.EMPTY);
     try (OutputFolder folder = Outputs.open(out, "r2")) {
       folder.commitWave(1, List.of(Outputs.task(folder, 1, 0, Map.of("a", 8))));
     }
@@ -99,7 +100,8 @@ class OutputFolderTest {
   @Test
   void previewTouchesNothing() throws Exception {
     Path out = temp.resolve("out");
-    assertThat(OutputFolder.preview(Outputs.CONF, out.toString(), Outputs.identity())).isEmpty();
+    assertThat(OutputPreview.of(Outputs.CONF, out.toString(), Outputs.identity()))
+        .isEqualTo(OutputPreview.EMPTY);
     assertThat(out).doesNotExist();
   }
 
@@ -124,7 +126,7 @@ class OutputFolderTest {
                         "rope: 'theta 10000, half_split' there, nothing here",
                         "weights_sha256: nothing there, 'abc' here"))
         .hasMessageContaining("choose another --output");
-    assertThatThrownBy(() -> OutputFolder.preview(Outputs.CONF, out.toString(), other))
+    assertThatThrownBy(() -> OutputPreview.of(Outputs.CONF, out.toString(), other))
         .isInstanceOf(OutputConflict.class);
     assertThat(Outputs.files(out)).isEqualTo(files);
   }
