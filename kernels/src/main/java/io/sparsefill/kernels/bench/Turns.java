@@ -11,6 +11,9 @@ public final class Turns {
   /** Shortest turn. */
   private static final double TURN_SECONDS = 0.02;
 
+  /** Spent on each work beforehand, so that the JVM has compiled what short ones depend on. */
+  private static final double WARM_UP_SECONDS = 0.15;
+
   private Turns() {}
 
   /**
@@ -35,8 +38,11 @@ public final class Turns {
   public static double[] seconds(int rounds, Runnable settle, List<Work> works) {
     int[] repeats = new int[works.size()];
     for (int i = 0; i < repeats.length; i++) {
-      turn(works.get(i), 1, settle);
-      repeats[i] = (int) Math.ceil(TURN_SECONDS / turn(works.get(i), 1, settle));
+      double once = turn(works.get(i), 1, settle);
+      for (double spent = once; spent < WARM_UP_SECONDS; spent += once) {
+        once = turn(works.get(i), 1, settle);
+      }
+      repeats[i] = (int) Math.ceil(TURN_SECONDS / once);
     }
     double[][] seconds = new double[works.size()][rounds];
     for (int round = 0; round < rounds; round++) {

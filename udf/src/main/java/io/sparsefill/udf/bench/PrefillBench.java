@@ -23,9 +23,10 @@ import java.util.Set;
 /**
  * Times whole pre-fills of a document in several modes, which take turns, so that a machine that
  * drifts drifts for all. At each length every mode runs once before it is timed. Figures count only
- * for right results: the sink must be given every byte of the cache, the same bytes in each run for
- * the first layer, and a sparse pre-fill's best next tokens must hold the dense one's, where logits
- * are asked for and dense is among the modes. Prints medians.
+ * for right results: the sink must be given every byte of the cache, in the first layer the same
+ * bytes in every run and mode ({@link Repeatability}), and a sparse pre-fill's best next tokens
+ * must hold the dense one's, where logits are asked for and dense is among the modes. Prints
+ * medians.
  */
 public final class PrefillBench {
   private static final String USAGE =
@@ -34,11 +35,12 @@ public final class PrefillBench {
                           [--attention dense,minference,...] [--patterns FILE]
                           [--weights resident|stream|resident,stream] [--emit logits]
                           [--sink counting|none|counting,none] [--backend auto|cpu|cuda]
-                          [--rounds 5] [--threads N] [--json FILE]
+                          [--rounds 5] [--cold] [--threads N] [--json FILE]
         --attention, --weights, --sink  lists: every combination is a mode
         --patterns  for minference; without it every head runs vertical_and_slash 1000/6096
         --sink none  keys and values stay on the device, all else is computed as with the sink;
                      where nothing else is emitted, the last token's hidden state is
+        --cold  time the first run at each length too, for documents that take minutes
         Device memory counts all modes, which stay open, and other processes.
       """;
   private static final Set<String> OPTIONS =
@@ -68,7 +70,8 @@ public final class PrefillBench {
 
   /** The program without its end: returns the exit code. */
   static int run(String... args) throws Exception {
-    return Arguments.run(USAGE, OPTIONS, Set.of("--random-tokens"), args, PrefillBench::bench);
+    return Arguments.run(
+        USAGE, OPTIONS, Set.of("--random-tokens", "--cold"), args, PrefillBench::bench);
   }
 
   private static void bench(Arguments arguments) throws Exception {
@@ -100,7 +103,7 @@ public final class PrefillBench {
               "peak RSS, GiB",
               "changed blocks");
       for (int length : lengths) {
-        measure(modes, Arrays.copyOf(document, length), rounds, table);
+        measure(modes, Arrays.copyOf(document, length), rounds, arguments.has("--cold"), table);
         report.save(arguments.text("--json", null));
       }
       report.print();
@@ -178,20 +181,25 @@ public final class PrefillBench {
     return environment;
   }
 
-  private static void measure(List<PrefillMode> modes, int[] tokens, int rounds, Report.Table table)
+  private static void measure(
+      List<PrefillMode> modes, int[] tokens, int rounds, boolean cold, Report.Table table)
       throws Exception {
-    List<PrefillResult> first = new ArrayList<>();
+    Repeatability repeatability = new Repeatability();
     List<List<PrefillMode.Run>> runs = new ArrayList<>();
-    for (PrefillMode mode : modes) {
-      mode.forget();
-      first.add(mode.run(tokens).result());
-      runs.add(new ArrayList<>());
-    }
-    checkBest(modes, first);
-    for (int round = 0; round < rounds; round++) {
+    modes.forEach(mode -> runs.add(new ArrayList<>()));
+    int[] changed = new int[modes.size()];
+    for (int round = cold ? 1 : 0; round <= rounds; round++) {
+      List<PrefillResult> results = new ArrayList<>();
       for (int i = 0; i < modes.size(); i++) {
-        runs.get(i).add(modes.get(i).run(tokens));
+        PrefillMode.Run run = modes.get(i).run(tokens);
+        changed[i] =
+            Math.max(changed[i], repeatability.changed(modes.get(i).names(), run.checksums()));
+        results.add(run.result());
+        if (round > 0) {
+          runs.get(i).add(run);
+        }
       }
+      checkBest(modes, results);
     }
     for (int i = 0; i < modes.size(); i++) {
       PrefillMode.Names names = modes.get(i).names();
@@ -208,7 +216,7 @@ public final class PrefillBench {
           median.kvBytes() / 1e9,
           median.deviceGib(),
           median.processGib(),
-          runs.get(i).stream().mapToInt(PrefillMode.Run::changed).max().orElseThrow());
+          changed[i]);
     }
   }
 
