@@ -121,7 +121,7 @@ final class DocumentPipeline {
       } finally {
         prefillNanos += System.nanoTime() - start;
       }
-      writing.put(bytes(result), () -> made.finish(result));
+      writing.put(bytes(document, result), () -> made.finish(result));
     } catch (InterruptedException e) {
       throw e;
     } catch (Exception e) {
@@ -131,14 +131,15 @@ final class DocumentPipeline {
     }
   }
 
-  private static long bytes(PrefillResult result) {
+  /** What a document holds in memory until its rows are written. */
+  private static long bytes(TokenizedDocument document, PrefillResult result) {
     long floats = result.tokenNll() == null ? 0 : result.tokenNll().length;
     if (result.lastLogits() != null) {
       for (float[] logits : result.lastLogits()) {
         floats += logits.length;
       }
     }
-    return Float.BYTES * floats;
+    return Float.BYTES * floats + (long) Integer.BYTES * document.tokenIds().length;
   }
 
   /** The rows of one document; all but {@link #kvSink} is the writing thread's. */
