@@ -26,16 +26,48 @@ __device__ __forceinline__ int threadNow() {
   return thread;
 }
 
-// Shared memory of one 64-row tile of D columns. Rows are 16 bytes longer than their data: with D a
-// multiple of 16, eight rows that follow each other then begin in eight different 16-byte bank
-// groups, so that ldmatrix meets no bank conflict.
+// Shared memory of one 64-row tile of D columns, in pieces of 16 bytes. The pieces of one column in
+// eight rows that follow each other lie in eight different bank groups: ldmatrix then meets no bank
+// conflict. Here rows are 16 bytes longer than their data, so that addresses are one register and
+// constants.
 template <int D>
 struct TileLayout {
   static_assert(D % 16 == 0 && D <= 128, "head_dim is a multiple of 16 up to 128");
   static constexpr int ROW_BYTES = 2 * D + 16;
   static constexpr int BYTES = TILE * ROW_BYTES;
-  static constexpr int CHUNKS = D / 8;                       // 16-byte pieces of a row
-  static constexpr int COPIES = TILE * CHUNKS / THREADS;     // of a tile, for each thread
+  static constexpr int CHUNKS = D / 8;  // pieces of a row
+
+  // The place in its row of piece 0 or 1.
+  static __device__ __forceinline__ unsigned place(unsigned, unsigned piece) { return piece; }
+
+  // The place of piece `piece + n`, n even, where that of `piece`, 0 or 1, is `place`.
+  static __device__ __forceinline__ unsigned move(unsigned place, int n) { return place + n; }
+
+  static __device__ __forceinline__ unsigned offset(unsigned row, unsigned piece) {
+    return row * ROW_BYTES + piece * 16;
+  }
+};
+
+// The same without longer rows: pieces change places within eight, in another way in each of eight
+// rows, which takes no memory but registers.
+template <int D>
+struct SwizzledLayout {
+  static_assert(D % 64 == 0 && D <= 128, "rows begin in the same bank group");
+  static constexpr int ROW_BYTES = 2 * D;
+  static constexpr int BYTES = TILE * ROW_BYTES;
+  static constexpr int CHUNKS = D / 8;
+
+  static __device__ __forceinline__ unsigned place(unsigned row, unsigned piece) {
+    return piece ^ row % 8;
+  }
+
+  static __device__ __forceinline__ unsigned move(unsigned place, int n) {
+    return (place ^ (n % 8)) + n / 8 * 8;
+  }
+
+  static __device__ __forceinline__ unsigned offset(unsigned row, unsigned piece) {
+    return row * ROW_BYTES + (piece ^ row % 8) * 16;
+  }
 };
 
 __device__ __forceinline__ uint32_t sharedAddress(const void* pointer) {
@@ -56,23 +88,6 @@ __device__ __forceinline__ void commitCopies() {
 
 __device__ __forceinline__ void waitForCopies() {
   asm volatile("cp.async.wait_group 0;\n" ::: "memory");
-}
-
-// Begins the copy of rows key .. key + 63 of one head; rows from `tokens` on become zeros.
-template <int D>
-__device__ __forceinline__ void copyRows(
-    uint32_t tile, const bf16* head, int64_t stride, int key, int tokens) {
-  using Layout = TileLayout<D>;
-  const int thread = threadNow();
-#pragma unroll
-  for (int i = 0; i < Layout::COPIES; i++) {
-    const int piece = thread + i * THREADS;
-    const int row = piece / Layout::CHUNKS;
-    const int chunk = piece % Layout::CHUNKS;
-    const bool present = key + row < tokens;
-    const bf16* source = head + (present ? key + row : 0) * stride + chunk * 8;
-    copyAsync(tile + row * Layout::ROW_BYTES + chunk * 16, source, present);
-  }
 }
 
 __device__ __forceinline__ void loadMatrices(uint32_t (&r)[4], uint32_t address) {

@@ -164,6 +164,26 @@ def apart_rows(tokens, heads):
     return rows
 
 
+def few_run_rows(random, tokens, heads, first_tile):
+    """Up to five runs and no columns, mostly the same in neighbouring tiles: what a block may pair."""
+    rows = []
+    for _ in range(heads):
+        sinks, window = int(random.integers(1, 4)), int(random.integers(1, 9))
+        shift = int(random.choice([0, 0, 17]))
+        for m in range(first_tile, tiles(tokens)):
+            own = max(0, m - window)
+            runs = [(0, min(sinks, m + 1))]
+            if own < sinks:
+                runs = [(0, m + 1)]
+            else:
+                begin = own * TILE + shift * (m % 2)
+                runs.append((begin, m + 1 - own))
+            if random.random() < 0.3:  # the same tiles as more runs than one
+                runs = [(s + TILE * i, 1) for s, n in runs[:1] for i in range(n)] + runs[1:]
+            rows.append((runs, []))
+    return rows
+
+
 def attention(module, q, k, v, out, index, shape, first_tile, window, scale, launches=None):
     """`launches` lists the heads of each launch; all of them in one where it is not given."""
     tokens, heads, kv_heads, head_dim = shape
@@ -264,6 +284,19 @@ def attention_checks(module, small):
             order = random.permutation(shape[1]).tolist()
             check_attention(module, "two launches", rows, shape, first_tile,
                             launches=[part for part in (order[::2], order[1::2]) if part])
+    for tokens in (200, 640) if small else (64, 200, 640, 1000, 1030):
+        for head_dim in head_dims(module):
+            for first_tile in (0, 1):
+                if first_tile < tiles(tokens):
+                    rows = few_run_rows(random, tokens, 4, first_tile)
+                    check_attention(module, "few runs", rows, (tokens, 4, 2, head_dim), first_tile)
+    if not small:
+        first_tile = tiles(33000) - 5  # a long document, whose blocks go in another order
+        rows = random_rows(random, 33000, 8, first_tile)
+        check_attention(module, "long", rows, (33000, 8, 2, 64), first_tile)
+        check_attention(module, "long", rows, (33000, 8, 8, 128), first_tile)
+        check_attention(module, "long, two launches", rows, (33000, 8, 2, 128), first_tile,
+                        launches=[[7, 1, 2], [0, 6, 5, 4, 3]])
     check_attention(module, "large scores", random_rows(random, 300, 2, 0), (300, 2, 2, 64),
                     spread=60.0)
 
