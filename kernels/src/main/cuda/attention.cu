@@ -17,11 +17,11 @@
 // of the next step do. Barriers are the whole block's: with one for each team, racecheck of
 // compute-sanitizer reports hazards.
 //
-// On an H200, 32 heads of 128 dimensions, 8 KV heads: dense 286, 369 and 375 TFLOP/s at 4K, 32K and
-// 128K tokens, FlashAttention-2 of PyTorch 2.11 in the same run 256, 350 and 329; vertical-slash
-// with 1000 columns and 6096 diagonals at 128K, by teams, 325 TFLOP/s, 1.87 ms a head. The tensor
-// cores are busy for 60 % of the cycles (by teams 52 %); most of the rest goes into fixed latencies
-// of the softmax, which two warps of a scheduler, all that the registers allow, cannot hide.
+// On an H200, 32 heads of 128 dimensions, 8 KV heads: dense 370 and 377 TFLOP/s at 32K and 128K
+// tokens, FlashAttention-2 of PyTorch 2.11 in the same run 346 and 329; vertical-slash with 1000
+// columns and 6096 diagonals at 128K, by teams, 331 TFLOP/s, 1.83 ms a head. Tensor cores are busy
+// for 60 % of the cycles (by teams 52 %); most of the rest goes into fixed latencies of the softmax,
+// which two warps of a scheduler, all that the registers allow, cannot hide.
 #include <type_traits>
 
 #include "attention_params.cuh"
@@ -42,6 +42,8 @@ constexpr int TEAM = 64;              // threads
 constexpr int TEAMS = THREADS / TEAM;
 constexpr int SHARING = 2;            // blocks of a multiprocessor: 255 registers for each thread
 
+__device__ __forceinline__ unsigned teamNow() { return (unsigned)threadNow() / TEAM; }
+
 // The steps that a warp walks with the other warps of its block: the walk, and what it came to.
 struct Walk {
   Steps steps;
@@ -50,7 +52,7 @@ struct Walk {
 
   // Goes on by one step for each team. All warps come to the same.
   __device__ __forceinline__ void advance(
-      const AttentionParams& p, const Steps& from, const int4* row, int team) {
+      const AttentionParams& p, const Steps& from, const int4* row) {
     Steps now = from;
     const int one = now.take(row, p.runs);
     const int other = now.take(row, p.runs);
@@ -58,7 +60,7 @@ struct Walk {
     if ((unsigned)threadNow() % 32 == 0) {
       steps = now;
       first = one;
-      own = team == 0 ? one : other;
+      own = teamNow() == 0 ? one : other;
     }
     __syncwarp();
   }
@@ -234,15 +236,14 @@ template <int D>
 __device__ __forceinline__ void attendAlone(const AttentionParams& p, Place* place) {
   using Memory = AttentionMemory<D>;
   using Layout = typename Memory::Layout;
-  const int team = threadIdx.x / TEAM;
   const uint32_t queries = sharedAddress(memory);
-  const uint32_t keyTile = queries + Memory::TILES + 2 * team * Layout::BYTES;
+  const uint32_t keyTile = queries + Memory::TILES + 2 * teamNow() * Layout::BYTES;
   const uint32_t valueTile = keyTile + Layout::BYTES;
 
   copyRows<Layout, THREADS>(queries, p.q, p.ldq, place->head * D, place->row, p.tokens);
   // Both teams walk all steps, so that they agree on the number of rounds.
   Walk& walk = place->walks[threadIdx.x / 32];
-  walk.advance(p, Steps(p.rows[place->lists]), p.rows + place->lists, team);
+  walk.advance(p, Steps(p.rows[place->lists]), p.rows + place->lists);
   int step = walk.own;
   int gathered = 0;
   if (Steps::gathers(step)) {
@@ -259,7 +260,7 @@ __device__ __forceinline__ void attendAlone(const AttentionParams& p, Place* pla
     __syncthreads();
     fetch<D>(p, valueTile, p.v, p.ldv, place->column, walk, step, gathered);
     commitCopies();
-    walk.advance(p, walk.steps, p.rows + place->lists, team);
+    walk.advance(p, walk.steps, p.rows + place->lists);
     if (Steps::gathers(walk.own)) {
       gathered = Gathered(p, walk, walk.own).key();
     }
@@ -286,11 +287,11 @@ __device__ __forceinline__ void attendAlone(const AttentionParams& p, Place* pla
   float* results = reinterpret_cast<float*>(memory + Memory::TILES);
   waitForCopies();
   __syncthreads();
-  if (team == 1) {
+  if (teamNow() == 1) {
     output.template store<TEAM>(results);
   }
   __syncthreads();
-  if (team == 0) {
+  if (teamNow() == 0) {
     output.template join<TEAM>(results);
     write<D, 16>(output, p, place->head, place->row + 32 * ((unsigned)threadNow() / 32));
   }

@@ -26,8 +26,12 @@ struct Share {
         && ((i + 1) * ROWS <= HEIGHT || row + i * ROWS < HEIGHT);
   }
 
+  // Where copy i goes, from the begin of the rows on. Rows that are multiples of 8 apart are laid
+  // out alike, so few of these take a register.
   __device__ __forceinline__ unsigned target(int i) const {
-    return Layout::offset(row + i * ROWS, piece);
+    constexpr int PERIOD = 8 % ROWS == 0 ? 8 / ROWS : 1;
+    return Layout::offset(row + i % PERIOD * ROWS, piece) +
+        i / PERIOD * PERIOD * ROWS * Layout::ROW_BYTES;
   }
 };
 

@@ -1,8 +1,7 @@
-// Tensor-core building blocks of the attention kernels for sm_80: 64-key tiles of K or V in shared
-// memory, asynchronous copies into them, and the m16n8k16 bf16 product.
+// Tensor-core building blocks of the kernels for sm_80 that score keys: 64-key tiles of K or V in
+// shared memory, asynchronous copies into them, and the m16n8k16 bf16 product.
 //
-// A block has 4 warps; warp w owns query rows 16 w .. 16 w + 15 of a 64-row query tile. Within a
-// warp, lane l holds rows l / 4 and l / 4 + 8 of its 16, and of every 8 columns the two from
+// Of a 16x8 product, lane l of the warp holds rows l / 4 and l / 4 + 8, and the two columns from
 // 2 * (l % 4) on (PTX ISA, "Matrix fragments for mma.m16n8k16").
 #pragma once
 

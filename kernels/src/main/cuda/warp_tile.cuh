@@ -10,9 +10,14 @@ constexpr int BANDS = 2;      // of 16 rows, the height of a product
 constexpr int LANE_ROWS = 4;  // rows of which a lane holds a part: r is band r / 2, half r % 2
 constexpr int DEPTH = 16;     // of a product
 
-// The maximum of a row that has seen no key yet. No score is below it, because scores are finite
-// and at most the half of them counts; the weight of a masked score, -inf, is 0 relative to it.
+// The base of a row that has seen no key yet. Every score is above it, since the factor on products
+// is below a half; the weight of a masked score, -inf, is 0 relative to it.
 constexpr float LOWEST = -1.7e38f;
+
+// How far scores may rise above the base of their row, in base-2 terms, before it is moved: weights
+// of 2^8 are as exact as those below 1, and sums of them far from the end of fp32. Without it nearly
+// every step of a short document would move the base of some row.
+constexpr float SLACK = 8.f;
 
 using Scores = float[BANDS][TILE / 8][4];
 
@@ -66,8 +71,8 @@ __device__ __forceinline__ void score(
 template <int D>
 struct Output {
   float o[BANDS][D / 8][4];
-  float maximum[LANE_ROWS];  // in base-2 terms
-  float sum[LANE_ROWS];      // of this lane's columns
+  float base[LANE_ROWS];  // what weights are relative to: 2^(score - base), scores in base-2 terms
+  float sum[LANE_ROWS];   // of the weights of this lane's columns
 
   __device__ __forceinline__ void clear() {
 #pragma unroll
@@ -82,50 +87,54 @@ struct Output {
     }
 #pragma unroll
     for (int r = 0; r < LANE_ROWS; r++) {
-      maximum[r] = LOWEST;
+      base[r] = LOWEST;
       sum[r] = 0.f;
     }
   }
 
-  // Moves every row to its new maximum, which the scores are part of.
+  // Moves the bases of the rows to their largest scores, if any is far above its base.
   __device__ __forceinline__ void raise(const Scores& s, float scaleLog2) {
     // The rows go side by side: one row alone would wait for each of its own results.
-    float factor[LANE_ROWS];
-    bool moved = false;
+    float best[LANE_ROWS];
 #pragma unroll
     for (int r = 0; r < LANE_ROWS; r++) {
-      factor[r] = fmaxf(s[r / 2][0][2 * (r % 2)], s[r / 2][0][2 * (r % 2) + 1]);
+      best[r] = fmaxf(s[r / 2][0][2 * (r % 2)], s[r / 2][0][2 * (r % 2) + 1]);
     }
 #pragma unroll
     for (int n = 1; n < TILE / 8; n++) {
 #pragma unroll
       for (int r = 0; r < LANE_ROWS; r++) {
         const float* pair = &s[r / 2][n][2 * (r % 2)];
-        factor[r] = fmaxf(factor[r], fmaxf(pair[0], pair[1]));
+        best[r] = fmaxf(best[r], fmaxf(pair[0], pair[1]));
       }
     }
+    bool above = false;
 #pragma unroll
     for (int r = 0; r < LANE_ROWS; r++) {
-      factor[r] = quadMax(factor[r]);
+      above |= fmaf(best[r], scaleLog2, -base[r]) > SLACK;
+    }
+    if (!__any_sync(0xffffffffu, above)) {
+      return;
     }
 #pragma unroll
     for (int r = 0; r < LANE_ROWS; r++) {
-      const float larger = fmaxf(maximum[r], factor[r] * scaleLog2);
-      factor[r] = exp2Fast(maximum[r] - larger);
-      moved |= factor[r] != 1.f;
-      maximum[r] = larger;
+      best[r] = quadMax(best[r]);
+    }
+    float factor[LANE_ROWS];
+#pragma unroll
+    for (int r = 0; r < LANE_ROWS; r++) {
+      const float larger = fmaxf(base[r], best[r] * scaleLog2);
+      factor[r] = exp2Fast(base[r] - larger);
+      base[r] = larger;
       sum[r] *= factor[r];
     }
-    // After the first tiles the maximum seldom grows.
-    if (__any_sync(0xffffffffu, moved)) {
 #pragma unroll
-      for (int band = 0; band < BANDS; band++) {
+    for (int band = 0; band < BANDS; band++) {
 #pragma unroll
-        for (int n = 0; n < D / 8; n++) {
+      for (int n = 0; n < D / 8; n++) {
 #pragma unroll
-          for (int i = 0; i < 4; i++) {
-            o[band][n][i] *= factor[2 * band + i / 2];
-          }
+        for (int i = 0; i < 4; i++) {
+          o[band][n][i] *= factor[2 * band + i / 2];
         }
       }
     }
@@ -140,8 +149,8 @@ struct Output {
       for (int band = 0; band < BANDS; band++) {
         const int r = 2 * band + i % 2;
         const float* pair = &s[band][2 * part + i / 2][2 * (i % 2)];
-        const float low = exp2Fast(fmaf(pair[0], scaleLog2, -maximum[r]));
-        const float high = exp2Fast(fmaf(pair[1], scaleLog2, -maximum[r]));
+        const float low = exp2Fast(fmaf(pair[0], scaleLog2, -base[r]));
+        const float high = exp2Fast(fmaf(pair[1], scaleLog2, -base[r]));
         sum[r] += low + high;
         weights[band][i] = packPair(low, high);
       }
@@ -185,7 +194,7 @@ struct Output {
     results += threadIdx.x % TEAM;
 #pragma unroll
     for (int r = 0; r < LANE_ROWS; r++) {
-      results[2 * r * TEAM] = maximum[r];
+      results[2 * r * TEAM] = base[r];
       results[(2 * r + 1) * TEAM] = sum[r];
     }
 #pragma unroll
@@ -202,10 +211,10 @@ struct Output {
     float other[LANE_ROWS];
 #pragma unroll
     for (int r = 0; r < LANE_ROWS; r++) {
-      const float otherMaximum = results[2 * r * TEAM];
-      const float base = fmaxf(maximum[r], otherMaximum);
-      own[r] = exp2Fast(maximum[r] - base);
-      other[r] = exp2Fast(otherMaximum - base);
+      const float otherBase = results[2 * r * TEAM];
+      const float larger = fmaxf(base[r], otherBase);
+      own[r] = exp2Fast(base[r] - larger);
+      other[r] = exp2Fast(otherBase - larger);
       sum[r] = sum[r] * own[r] + results[(2 * r + 1) * TEAM] * other[r];
     }
 #pragma unroll

@@ -236,11 +236,13 @@ def reference(q, k, v, index, shape, first_tile, window, scale):
 
 
 def check_attention(module, name, rows, shape, first_tile=0, window=0, spread=1.0, in_place=False,
-                    launches=None):
+                    launches=None, ramp=None):
     tokens, heads, kv_heads, head_dim = shape
     q = padded(tokens, heads * head_dim, spread)
     k = padded(tokens, kv_heads * head_dim)
     v = padded(tokens, kv_heads * head_dim)
+    if ramp:  # scores that grow or shrink from key to key
+        k *= torch.linspace(*ramp, tokens, device="cuda")[:, None].bfloat16()
     index = Index(rows)
     scale = head_dim**-0.5
     expected = reference(q, k, v, index, shape, first_tile, window, scale)
@@ -297,6 +299,11 @@ def attention_checks(module, small):
         check_attention(module, "long", rows, (33000, 8, 8, 128), first_tile)
         check_attention(module, "long, two launches", rows, (33000, 8, 2, 128), first_tile,
                         launches=[[7, 1, 2], [0, 6, 5, 4, 3]])
+    for head_dim in head_dims(module):
+        for ramp in ((0.01, 30.0), (30.0, 0.01)):
+            shape = (500, 2, 1, head_dim)
+            check_attention(module, f"ramp {ramp}", dense_rows(500, 2, 0, 0), shape, ramp=ramp)
+            check_attention(module, f"ramp {ramp}", random_rows(random, 500, 2, 0), shape, ramp=ramp)
     check_attention(module, "large scores", random_rows(random, 300, 2, 0), (300, 2, 2, 64),
                     spread=60.0)
 
