@@ -28,6 +28,7 @@ public final class HeadIndexing {
   private final List<HeadPattern> patterns;
   private final boolean dispatch;
   private final int firstTile;
+  private final EstimateCost estimateCost;
 
   /**
    * Indexing of one layer.
@@ -35,10 +36,15 @@ public final class HeadIndexing {
    * @param patterns one for each head
    * @param dispatch whether a head whose sparse cost would not be lower runs densely
    * @param firstTile first query tile that is wanted
+   * @param estimateCost what the backend's estimates cost
    * @throws IllegalArgumentException if there is not one pattern for each head
    */
   public HeadIndexing(
-      AttentionShape shape, List<HeadPattern> patterns, boolean dispatch, int firstTile) {
+      AttentionShape shape,
+      List<HeadPattern> patterns,
+      boolean dispatch,
+      int firstTile,
+      EstimateCost estimateCost) {
     if (patterns.size() != shape.heads()) {
       throw new IllegalArgumentException(
           "%d patterns for %d heads".formatted(patterns.size(), shape.heads()));
@@ -47,6 +53,7 @@ public final class HeadIndexing {
     this.shape = shape;
     this.dispatch = dispatch;
     this.firstTile = firstTile;
+    this.estimateCost = estimateCost;
   }
 
   /**
@@ -54,7 +61,7 @@ public final class HeadIndexing {
    * tile were wanted: a document's numbers must not depend on which of its rows are read.
    */
   public boolean isDense(HeadPattern pattern) {
-    PatternCost cost = new PatternCost(shape, 0);
+    PatternCost cost = new PatternCost(shape, 0, estimateCost);
     return pattern instanceof HeadPattern.Dense
         || (dispatch && cost.atBest(pattern) >= cost.dense());
   }
@@ -85,7 +92,7 @@ public final class HeadIndexing {
     HeadTiles tiles = from.apply(firstTile);
     if (dispatch) {
       HeadTiles all = firstTile == 0 ? tiles : from.apply(0);
-      if (all.computedTiles() >= new PatternCost(shape, 0).dense()) {
+      if (all.computedTiles() >= new PatternCost(shape, 0, estimateCost).dense()) {
         return IndexBuilders.dense(shape, firstTile);
       }
     }

@@ -15,10 +15,12 @@ public final class PatternCost {
 
   private final AttentionShape shape;
   private final int firstTile;
+  private final EstimateCost estimate;
   private final int tiles;
 
-  /** The cost for the query tiles from {@code firstTile} on. */
-  public PatternCost(AttentionShape shape, int firstTile) {
+  /** The cost for the query tiles from {@code firstTile} on, by a given backend. */
+  public PatternCost(AttentionShape shape, int firstTile, EstimateCost estimate) {
+    this.estimate = estimate;
     this.shape = shape;
     this.firstTile = firstTile;
     this.tiles = TileIndex.tiles(shape.tokens());
@@ -50,13 +52,10 @@ public final class PatternCost {
     return dense();
   }
 
-  /**
-   * The estimate of vertical-slash passes twice over the keys of one query tile, without values: as
-   * much as one tile row.
-   */
+  /** What the estimate of vertical-slash costs. */
   long estimate() {
     int firstQuery = Math.max(0, shape.tokens() - ESTIMATE_QUERIES);
-    return tiles - shape.firstKey(firstQuery) / TILE;
+    return estimate.tiles() + estimate.rows() * (tiles - shape.firstKey(firstQuery) / TILE);
   }
 
   /**

@@ -9,6 +9,7 @@ import io.sparsefill.kernels.Backend;
 import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.HostMatrix;
 import io.sparsefill.kernels.Tensor;
+import io.sparsefill.kernels.attention.EstimateCost;
 import io.sparsefill.kernels.attention.HeadIndexing;
 import io.sparsefill.kernels.attention.IndexBuilders;
 import io.sparsefill.kernels.attention.LineSelection;
@@ -124,8 +125,9 @@ final class AttentionRuns implements AutoCloseable {
     buildIndex(patterns, k);
     attend(k);
     // Whether heads run densely is the same decision for all: it depends on sizes only.
-    boolean mayBeSparse = !new HeadIndexing(shape, patterns, true, 0).isDense(patterns.get(0));
-    long causal = new PatternCost(shape, 0).dense();
+    boolean mayBeSparse =
+        !new HeadIndexing(shape, patterns, true, 0, EstimateCost.CUDA).isDense(patterns.get(0));
+    long causal = new PatternCost(shape, 0, EstimateCost.CUDA).dense();
     List<TileIndex> expected =
         mayBeSparse ? heads.sets().parallelStream().map(this::planted).toList() : List.of();
     long tiles = 0;

@@ -3,6 +3,7 @@ package io.sparsefill.kernels.cpu;
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.Workers;
+import io.sparsefill.kernels.attention.EstimateCost;
 import io.sparsefill.kernels.attention.HeadIndexing;
 import io.sparsefill.kernels.attention.LineSelection;
 import io.sparsefill.kernels.attention.TileIndex;
@@ -24,7 +25,7 @@ final class CpuIndexing {
   }
 
   TileIndex build(List<HeadPattern> patterns, boolean dispatch, int firstTile) {
-    return new HeadIndexing(shape, patterns, dispatch, firstTile)
+    return new HeadIndexing(shape, patterns, dispatch, firstTile, EstimateCost.CPU)
         .build(workers, head -> new HeadEstimate(head, firstTile));
   }
 

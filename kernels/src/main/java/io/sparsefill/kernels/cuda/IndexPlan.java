@@ -4,6 +4,7 @@ import static io.sparsefill.kernels.attention.TileIndex.TILE;
 
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.HeadPattern;
+import io.sparsefill.kernels.attention.EstimateCost;
 import io.sparsefill.kernels.attention.HeadIndexing;
 import io.sparsefill.kernels.attention.PatternCost;
 import io.sparsefill.kernels.attention.TileIndex;
@@ -121,7 +122,8 @@ final class IndexPlan {
     this.firstTile = firstTile;
     this.tiles = TileIndex.tiles(shape.tokens());
     this.kernels = kernels;
-    HeadIndexing indexing = new HeadIndexing(shape, patterns, dispatch, firstTile);
+    HeadIndexing indexing =
+        new HeadIndexing(shape, patterns, dispatch, firstTile, EstimateCost.CUDA);
     Map<HeadPattern, Boolean> dense = new HashMap<>();
     this.patterns =
         patterns.stream()
@@ -145,8 +147,8 @@ final class IndexPlan {
     group(listBytes);
     this.table = new IndexTable(this, kernels.lineHeads());
     this.layout = IndexLayout.of(this);
-    this.denseTiles = new PatternCost(shape, 0).dense();
-    this.denseWanted = new PatternCost(shape, firstTile).dense();
+    this.denseTiles = new PatternCost(shape, 0, EstimateCost.CUDA).dense();
+    this.denseWanted = new PatternCost(shape, firstTile, EstimateCost.CUDA).dense();
   }
 
   /** Whether the number of a head's tiles shows only when they are built. */

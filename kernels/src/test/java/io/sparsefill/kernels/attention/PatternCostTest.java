@@ -24,7 +24,7 @@ class PatternCostTest {
         AttentionShape shape = new AttentionShape(tokens, 1, 1, 64, 1, window);
         int tiles = TileIndex.tiles(tokens);
         for (int firstTile : new int[] {0, tiles / 2, tiles - 1}) {
-          test.check(shape, firstTile, new PatternCost(shape, firstTile));
+          test.check(shape, firstTile, new PatternCost(shape, firstTile, EstimateCost.CPU));
         }
       }
     }

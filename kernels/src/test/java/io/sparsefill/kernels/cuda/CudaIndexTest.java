@@ -9,6 +9,7 @@ import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.Tensor;
 import io.sparsefill.kernels.Workers;
+import io.sparsefill.kernels.attention.EstimateCost;
 import io.sparsefill.kernels.attention.HeadIndexing;
 import io.sparsefill.kernels.attention.LineSelection;
 import io.sparsefill.kernels.attention.TileIndex;
@@ -108,7 +109,8 @@ class CudaIndexTest {
       try (CudaIndex index = backend.index(patterns, shape, dispatch, firstTile, q, k, listBytes)) {
         assertThat(index.memory().size()).isEqualTo(index.plan().layout().bytes());
         TileIndex built = ReadIndex.tiles(index);
-        HeadIndexing indexing = new HeadIndexing(shape, patterns, dispatch, firstTile);
+        HeadIndexing indexing =
+            new HeadIndexing(shape, patterns, dispatch, firstTile, EstimateCost.CUDA);
         TileIndex expected;
         try (Workers one = new Workers(1)) {
           expected = indexing.build(one, head -> new Chosen(index, built, head));
