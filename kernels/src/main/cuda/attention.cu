@@ -20,8 +20,8 @@
 // On an H200, 32 heads of 128 dimensions, 8 KV heads: dense 370 and 377 TFLOP/s at 32K and 128K
 // tokens, FlashAttention-2 of PyTorch 2.11 in the same run 346 and 329; vertical-slash with 1000
 // columns and 6096 diagonals at 128K, by teams, 331 TFLOP/s, 1.83 ms a head. Tensor cores are busy
-// for 60 % of the cycles (by teams 52 %); most of the rest goes into fixed latencies of the softmax,
-// which two warps of a scheduler, all that the registers allow, cannot hide.
+// for about 60 % of the cycles (by teams 52 %); most of the rest goes into fixed latencies of the
+// softmax, which two warps of a scheduler, all that the registers allow, cannot hide.
 #include <type_traits>
 
 #include "attention_params.cuh"

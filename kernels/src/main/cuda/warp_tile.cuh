@@ -15,8 +15,8 @@ constexpr int DEPTH = 16;     // of a product
 constexpr float LOWEST = -1.7e38f;
 
 // How far scores may rise above the base of their row, in base-2 terms, before it is moved: weights
-// of 2^8 are as exact as those below 1, and sums of them far from the end of fp32. Without it nearly
-// every step of a short document would move the base of some row.
+// of 2^8 are as exact as those below 1, and sums of them far from the end of fp32. Without it,
+// nearly every step of a short document would move the base of some row.
 constexpr float SLACK = 8.f;
 
 using Scores = float[BANDS][TILE / 8][4];
