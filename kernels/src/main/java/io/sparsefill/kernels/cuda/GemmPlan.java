@@ -15,7 +15,7 @@ record GemmPlan(int tile, int parts) {
   private static final int SLICE = 64;
 
   /** What the sums of the parts take for each multiprocessor at most. */
-  private static final long BYTES_PER_MULTIPROCESSOR = 128 << 10;
+  private static final long BYTES_PER_MULTIPROCESSOR = 256 << 10;
 
   /** More parts cost more than they give. */
   private static final int MOST_PARTS = 8;
@@ -41,13 +41,13 @@ record GemmPlan(int tile, int parts) {
   }
 
   /** Microseconds that a block takes before its first and after its last slice. */
-  private static final double BLOCK = 0.5;
+  private static final double BLOCK = 1;
 
   /** Microseconds until the last block of a tile knows that it is the last. */
-  private static final double CUT = 7;
+  private static final double CUT = 4;
 
   /** Microseconds for each MiB of the parts' sums that it then adds. */
-  private static final double SUMS = 16;
+  private static final double SUMS = 40;
 
   /**
    * The cut that the costs favour.

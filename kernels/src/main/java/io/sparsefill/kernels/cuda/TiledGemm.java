@@ -12,9 +12,9 @@ import jcuda.driver.JCudaDriver;
 final class TiledGemm implements CudaGemm {
   /** The kernels' tiles, with what {@link GemmPlan.Tile} says of them in microseconds. */
   private enum Shape {
-    WIDE(1.05, 1.05),
-    SQUARE(0.72, 1.13),
-    LOW(0.62, 1.02);
+    WIDE(1.08, 1.08),
+    SQUARE(0.72, 1.10),
+    LOW(0.56, 1.10);
 
     private final double slice;
     private final double fullSlice;
@@ -34,9 +34,7 @@ final class TiledGemm implements CudaGemm {
     }
   }
 
-  /**
-   * The smallest tile's sums take 32 KiB, and one that is cut has two of them: more than enough.
-   */
+  /** The smallest tile's sums take 32 KiB, and one that is cut has at least two of them. */
   private static final int ARRIVED_PER_MULTIPROCESSOR = 4;
 
   private final List<Kernel> toBf16;
