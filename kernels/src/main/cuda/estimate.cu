@@ -67,16 +67,101 @@ namespace {
 constexpr int LINE_HEADS = 4;
 constexpr int LINE_THREADS = LINE_HEADS * THREADS;
 
-// Floats of a row of probabilities; 8 more than the row, so that the lanes of a warp, which write
-// pairs in 8 rows, meet no bank twice.
-constexpr int P_STRIDE = TILE + 8;
+// Within a warp's 16 rows and 64 columns, rows r and r + 8 are added first: for a column as they lie,
+// for a diagonal with columns c and c + 8. What is left has 8 rows, and diagonals from
+// column - row = -15 to 63.
+constexpr int FOLDED_ROWS = 8;
+constexpr int DIAGONALS = 79;
+constexpr int CORNER = 15;  // the first of them lies so far before column - row = 0
+
+// Floats of a row of folded diagonals: written by lanes of 8 rows, with two on a bank at most.
+constexpr int FOLDED_STRIDE = 89;
+
+// Sums of one head in shared memory: diagonals of each warp's rows, then of the rows together, and
+// the columns.
+struct HeadSums {
+  float folded[4][FOLDED_ROWS * FOLDED_STRIDE];
+  float diagonals[4][DIAGONALS + 1];
+  float columns[4][TILE];
+};
 
 template <int D>
 struct LineMemory {
   static constexpr int STAGES = 2 * TileLayout<D>::BYTES;
-  static constexpr int HEAD_BYTES = TILE * P_STRIDE * (int)sizeof(float);  // probabilities
+  static constexpr int HEAD_BYTES = (int)sizeof(HeadSums);
   static constexpr int SUM_BYTES = STAGES + LINE_HEADS * HEAD_BYTES;
 };
+
+// Of 2 * HALF numbers keeps those of one half, and adds the same ones of the lane that keeps the
+// other half.
+template <int HALF>
+__device__ __forceinline__ void halve(float (&v)[TILE / 4]) {
+  const bool upper = threadIdx.x & (2 * HALF);
+#pragma unroll
+  for (int j = 0; j < HALF; j++) {
+    const float first = v[j];
+    const float second = v[j + HALF];
+    const float given = __shfl_xor_sync(0xffffffffu, upper ? first : second, 2 * HALF);
+    v[j] = (upper ? second : first) + given;
+  }
+}
+
+// Adds up the columns of a warp's 16 rows of probabilities. Lanes of 8 rows halve what they hold
+// three times, each half added to that of another lane; two columns are left to each.
+__device__ __forceinline__ void sumColumns(const float (&p)[TILE / 8][4], float* columns) {
+  const int lane = threadIdx.x % 32;
+  float v[TILE / 4];
+#pragma unroll
+  for (int n = 0; n < TILE / 8; n++) {
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+      v[2 * n + i] = p[n][i] + p[n][2 + i];
+    }
+  }
+  halve<8>(v);
+  halve<4>(v);
+  halve<2>(v);
+  // Bits 16, 8 and 4 of the lane say which half was kept, of 8, 4 and 2 numbers.
+  const int n = lane / 16 * 4 + lane / 8 % 2 * 2 + lane / 4 % 2;
+  *reinterpret_cast<float2*>(columns + n * 8 + 2 * (lane % 4)) = make_float2(v[0], v[1]);
+}
+
+// Adds up the diagonals of a warp's 16 rows of probabilities; `folded` is zero where no lane writes.
+__device__ __forceinline__ void sumDiagonals(
+    const float (&p)[TILE / 8][4], float* folded, float* diagonals) {
+  const int lane = threadIdx.x % 32;
+  const int row = lane / 4;
+  float* target = folded + row * FOLDED_STRIDE + CORNER - row + 2 * (lane % 4);
+#pragma unroll
+  for (int n = -1; n < TILE / 8; n++) {
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+      const float upper = n < 0 ? 0.f : p[n < 0 ? 0 : n][i];
+      const float below = n == TILE / 8 - 1 ? 0.f : p[n == TILE / 8 - 1 ? 0 : n + 1][2 + i];
+      target[n * 8 + i] = upper + below;
+    }
+  }
+  __syncwarp();
+  for (int k = lane; k < DIAGONALS; k += 32) {
+    float sum = 0.f;
+#pragma unroll
+    for (int r = 0; r < FOLDED_ROWS; r++) {
+      sum += folded[r * FOLDED_STRIDE + k];
+    }
+    diagonals[k] = sum;
+  }
+}
+
+// The sum over the warps of a tile's diagonal column + 63 - row = t.
+__device__ __forceinline__ float diagonalSum(const HeadSums& sums, int t) {
+  float sum = 0.f;
+#pragma unroll
+  for (int warp = 0; warp < 4; warp++) {
+    const int k = t - (TILE - 1) + 16 * warp + CORNER;
+    sum += k >= 0 && k < DIAGONALS ? sums.diagonals[warp][k] : 0.f;
+  }
+  return sum;
+}
 
 // What the warps of one head in a block work on.
 struct Line {
@@ -254,8 +339,13 @@ __device__ __forceinline__ void lineSum(const LineParams& p) {
     weight[half] = joined[TILE];
   }
 
-  float* probabilities = reinterpret_cast<float*>(memory + Memory::STAGES) +
-      threadIdx.x / THREADS * (TILE * P_STRIDE);
+  HeadSums& sums =
+      reinterpret_cast<HeadSums*>(memory + Memory::STAGES)[threadIdx.x / THREADS];
+  const int warp = line.thread / 32;
+  for (int i = lane; i < FOLDED_ROWS * FOLDED_STRIDE; i += 32) {
+    sums.folded[warp][i] = 0.f;
+  }
+  __syncwarp();
   float carry = 0.f;  // of the diagonal that begins in the tile before
   int stage = 0;
   for (int key = from; key < end; key += TILE, stage ^= 1) {
@@ -272,32 +362,23 @@ __device__ __forceinline__ void lineSum(const LineParams& p) {
     float s[TILE / 8][4];
     lineScores<D>(s, q, p, line, stages + stage * Layout::BYTES, key);
 #pragma unroll
-    for (int half = 0; half < 2; half++) {
-      float* target =
-          probabilities + (line.warpRow + lane / 4 + 8 * half) * P_STRIDE + 2 * (lane % 4);
+    for (int n = 0; n < TILE / 8; n++) {
 #pragma unroll
-      for (int n = 0; n < TILE / 8; n++) {
-        *reinterpret_cast<float2*>(target + n * 8) =
-            make_float2(exp2Fast(s[n][2 * half] - base[half]) * weight[half],
-                exp2Fast(s[n][2 * half + 1] - base[half]) * weight[half]);
+      for (int j = 0; j < 4; j++) {
+        s[n][j] = exp2Fast(s[n][j] - base[j / 2]) * weight[j / 2];
       }
     }
+    sumColumns(s, sums.columns[warp]);
+    sumDiagonals(s, sums.folded[warp], sums.diagonals[warp]);
     __syncthreads();
-    // Row r and column c of the tile lie on its diagonal c + 63 - r; every thread adds 64 numbers.
-    float sum = 0.f;
+    // Diagonals that end in the next tile are carried there.
+    float sum;
     if (diagonal) {
-      for (int r = TILE - 1 - at; r < TILE; r++) {
-        sum += probabilities[r * P_STRIDE + at - (TILE - 1) + r];
-      }
-      sum += carry;
-      carry = 0.f;
-      for (int r = 0; r < TILE - 1 - at; r++) {
-        carry += probabilities[r * P_STRIDE + at + 1 + r];
-      }
+      sum = carry + diagonalSum(sums, at);
+      carry = diagonalSum(sums, at + TILE);
     } else {
-      for (int r = 0; r < TILE; r++) {
-        sum += probabilities[r * P_STRIDE + at];
-      }
+      sum = (sums.columns[0][at] + sums.columns[1][at]) +
+          (sums.columns[2][at] + sums.columns[3][at]);
     }
     if (key >= begin && key + at < p.tokens) {
       scores[key] = sum;

@@ -14,7 +14,7 @@ struct HeadEntry {
   int first;      // A-shape: tiles at the begin; vertical-slash: columns; block-sparse: key tiles
   int second;     // A-shape: distances; vertical-slash: distances
   int firstAt;    // vertical-slash: where its chosen columns lie; block-sparse: its pooled queries
-  int secondAt;   // vertical-slash: where its chosen distances lie
+  int secondAt;   // vertical-slash: where its chosen distances lie, and its spans
   int runs;       // most runs of one query tile
   int columns;    // most columns of one query tile
   int runsAt;     // where its runs begin in the lists of its group

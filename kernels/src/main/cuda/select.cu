@@ -17,6 +17,7 @@ struct SelectParams {
   int* lines;               // chosen columns and distances
   int* histograms;          // [2 lineCount][PASSES][BINS], zero before the first pass
   int2* counts;             // [2 lineCount][blocks]: keys above the threshold, keys equal to it
+  int2* thresholds;         // [2 lineCount]: the key, and how many keys equal to it are left out
   unsigned long long* error;
   int64_t ldScores;
   int tokens;
@@ -33,6 +34,7 @@ __constant__ int select_layout[] = {
     (int)offsetof(SelectParams, lines),
     (int)offsetof(SelectParams, histograms),
     (int)offsetof(SelectParams, counts),
+    (int)offsetof(SelectParams, thresholds),
     (int)offsetof(SelectParams, error),
     (int)offsetof(SelectParams, ldScores),
     (int)offsetof(SelectParams, tokens),
@@ -42,8 +44,7 @@ __constant__ int select_layout[] = {
 namespace {
 
 // Keys of one block of the line kernels, and of each of its warps.
-constexpr int STEPS = 32;
-constexpr int WARP_KEYS = 32 * STEPS;
+constexpr int WARP_KEYS = 1024;
 constexpr int BLOCK_KEYS = WARPS * WARP_KEYS;
 
 // Always chosen: LineSelection.
@@ -153,7 +154,13 @@ __global__ void __launch_bounds__(SELECT_THREADS)
   __shared__ Search search;
   __shared__ int2 warpSums[WARPS];
   const LineList list(p);
-  const unsigned threshold = thresholdOf(p, list, search, PASSES).prefix;
+  const Threshold found = thresholdOf(p, list, search, PASSES);
+  const unsigned threshold = found.prefix;
+  if (blockIdx.x == 0 && threadIdx.x == 0) {
+    // Of the keys on the threshold the last ones are chosen.
+    const int equal = histogramOf(p, PASSES - 1)[threshold % binsOf(PASSES - 1)];
+    p.thresholds[blockIdx.y] = make_int2((int)threshold, equal - found.need);
+  }
   const int begin = blockIdx.x * BLOCK_KEYS;
   const int end = min(begin + BLOCK_KEYS, p.tokens);
   int2 own = make_int2(0, 0);
@@ -171,14 +178,15 @@ __global__ void __launch_bounds__(SELECT_THREADS)
 // Writes the chosen columns ascending, and the chosen distances T - 1 - index descending.
 __global__ void __launch_bounds__(SELECT_THREADS)
     line_write(const __grid_constant__ SelectParams p) {
-  __shared__ Search search;
   __shared__ int2 warpSums[WARPS];
-  const LineList list(p);
-  const Threshold threshold = thresholdOf(p, list, search, PASSES);
-  // Of the keys on the threshold the last ones are chosen: this many are passed over.
-  const int skipped = histogramOf(p, PASSES - 1)[threshold.prefix % binsOf(PASSES - 1)] -
-      threshold.need;
   const int2* counts = p.counts + (int64_t)blockIdx.y * gridDim.x;
+  const int2 here = counts[blockIdx.x];
+  if (here.x + here.y == 0) {
+    return;
+  }
+  const LineList list(p);
+  const unsigned threshold = (unsigned)p.thresholds[blockIdx.y].x;
+  const int skipped = p.thresholds[blockIdx.y].y;
   int2 before = make_int2(0, 0);
   for (int block = threadIdx.x; block < (int)blockIdx.x; block += SELECT_THREADS) {
     before.x += counts[block].x;
@@ -188,33 +196,36 @@ __global__ void __launch_bounds__(SELECT_THREADS)
 
   const int lane = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;
-  const int begin = blockIdx.x * BLOCK_KEYS + warp * WARP_KEYS + lane;
-  unsigned keys[STEPS];
+  const int begin = blockIdx.x * BLOCK_KEYS + warp * WARP_KEYS;
+  const int end = min(begin + WARP_KEYS, p.tokens);
   int2 own = make_int2(0, 0);
-#pragma unroll
-  for (int step = 0; step < STEPS; step++) {
-    const int i = begin + step * 32;
-    keys[step] = i < p.tokens ? list.key(list.scores[i], i) : 0;
-    const bool present = i < p.tokens;
-    own.x += __popc(__ballot_sync(0xffffffffu, present && keys[step] > threshold.prefix));
-    own.y += __popc(__ballot_sync(0xffffffffu, present && keys[step] == threshold.prefix));
+#pragma unroll 8
+  for (int i = begin + lane; i < end; i += 32) {
+    const unsigned key = list.key(list.scores[i], i);
+    own.x += key > threshold;
+    own.y += key == threshold;
   }
+  own.x = __reduce_add_sync(0xffffffffu, own.x);
+  own.y = __reduce_add_sync(0xffffffffu, own.y);
   __syncthreads();
   if (lane == 0) {
     warpSums[warp] = own;
   }
   __syncthreads();
+  if (own.x + own.y == 0) {
+    return;
+  }
   for (int w = 0; w < warp; w++) {
     before.x += warpSums[w].x;
     before.y += warpSums[w].y;
   }
   const unsigned lower = (1u << lane) - 1;
-#pragma unroll
-  for (int step = 0; step < STEPS; step++) {
-    const int i = begin + step * 32;
-    const bool present = i < p.tokens;
-    const bool above = present && keys[step] > threshold.prefix;
-    const bool equal = present && keys[step] == threshold.prefix;
+#pragma unroll 4
+  for (int step = begin; step < end; step += 32) {
+    const int i = step + lane;
+    const unsigned key = i < end ? list.key(list.scores[i], i) : 0;
+    const bool above = i < end && key > threshold;
+    const bool equal = i < end && key == threshold;
     const unsigned aboves = __ballot_sync(0xffffffffu, above);
     const unsigned equals = __ballot_sync(0xffffffffu, equal);
     const int equalsBefore = before.y + __popc(equals & lower);

@@ -69,6 +69,7 @@ final class IndexBuilder {
       transfers.upload(plan.table().ints(), memory, 0);
       if (plan.lineHeads().size() > 0) {
         lines.run(plan, memory, q, k, expectNoNan().address());
+        tiles.spans(plan, memory);
       }
       blocks.pool(plan, memory.address(), q, k);
       index.begin();
@@ -88,7 +89,7 @@ final class IndexBuilder {
       blocks.choose(plan, group, memory.address(), expectNoNan().address());
     }
     CudaIndex.Counts counts = new CudaIndex.Counts(findings.word(), findings.word());
-    tiles.run(plan, group, memory, counts.computed().address(), counts.sparse().address());
+    tiles.lists(plan, group, memory, counts.computed().address(), counts.sparse().address());
     return counts;
   }
 

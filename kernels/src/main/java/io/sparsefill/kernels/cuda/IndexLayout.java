@@ -8,6 +8,8 @@ import static io.sparsefill.kernels.attention.TileIndex.TILE;
  *
  * @param totals tile counts of a group's heads
  * @param lines chosen columns and distances of all heads
+ * @param spans what the runs of each head with lines have in common
+ * @param spanCounts how many they are, for each head
  * @param pooledKeys mean keys of the tiles of each KV head
  * @param pooledQueries summed queries of the tiles of each block-sparse head
  * @param vertical column scores of each head with lines
@@ -16,6 +18,7 @@ import static io.sparsefill.kernels.attention.TileIndex.TILE;
  * @param joined those of all blocks
  * @param histograms digits of the line scores
  * @param counts keys above and on the threshold in each block
+ * @param thresholds of each list of scores
  * @param rows where the lists of each query tile lie
  * @param rowsBefore the same for query tiles that are not wanted, but counted
  * @param runs first key and tiles of each run
@@ -26,6 +29,8 @@ import static io.sparsefill.kernels.attention.TileIndex.TILE;
 record IndexLayout(
     long totals,
     long lines,
+    long spans,
+    long spanCounts,
     long pooledKeys,
     long pooledQueries,
     long vertical,
@@ -34,6 +39,7 @@ record IndexLayout(
     long joined,
     long histograms,
     long counts,
+    long thresholds,
     long rows,
     long rowsBefore,
     long runs,
@@ -41,6 +47,7 @@ record IndexLayout(
     long scores,
     long bytes) {
   private static final long ALIGNMENT = 256;
+  private static final int SPAN_BYTES = 16;
 
   static IndexLayout of(IndexPlan plan) {
     Places fixed = new Places(0);
@@ -49,6 +56,8 @@ record IndexLayout(
     long tiles = plan.tiles();
     long totals = fixed.place(2L * plan.heads() * Long.BYTES);
     long lines = fixed.place((long) plan.table().chosenLines() * Integer.BYTES);
+    long spans = fixed.place((long) plan.table().chosenLines() * SPAN_BYTES);
+    long spanCounts = fixed.place((long) plan.heads() * Integer.BYTES);
     long blockHeads = plan.blockHeads().size();
     long kvHeads = blockHeads > 0 ? plan.shape().kvHeads() : 0;
     long pooledKeys = fixed.place(kvHeads * tiles * d * Float.BYTES);
@@ -62,6 +71,8 @@ record IndexLayout(
     long joined = estimate.place(estimated * 2 * TILE * Float.BYTES);
     long histograms = estimate.place(plan.histogramBytes());
     long counts = estimate.place(2 * estimated * plan.selectBlocks() * 2 * Integer.BYTES);
+
+    long thresholds = estimate.place(2 * estimated * 2 * Integer.BYTES);
 
     long mostRuns = 0;
     long mostColumns = 0;
@@ -86,6 +97,8 @@ record IndexLayout(
     return new IndexLayout(
         totals,
         lines,
+        spans,
+        spanCounts,
         pooledKeys,
         pooledQueries,
         vertical,
@@ -94,6 +107,7 @@ record IndexLayout(
         joined,
         histograms,
         counts,
+        thresholds,
         rows,
         rowsBefore,
         runs,

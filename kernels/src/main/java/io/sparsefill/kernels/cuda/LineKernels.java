@@ -60,6 +60,7 @@ final class LineKernels {
       long lines,
       long histograms,
       long counts,
+      long thresholds,
       long error,
       long ldScores,
       int tokens,
@@ -68,7 +69,7 @@ final class LineKernels {
     @Override
     public void write(StructWriter struct) {
       struct.int64(vertical).int64(slash).int64(entries).int64(lineHeads).int64(lines);
-      struct.int64(histograms).int64(counts).int64(error).int64(ldScores);
+      struct.int64(histograms).int64(counts).int64(thresholds).int64(error).int64(ldScores);
       struct.int32(tokens).int32(pass);
     }
   }
@@ -158,6 +159,7 @@ final class LineKernels {
             memory + layout.lines(),
             memory + layout.histograms(),
             memory + layout.counts(),
+            memory + layout.thresholds(),
             error,
             tokens,
             tokens,

@@ -17,7 +17,10 @@ final class TileKernels {
   /** Mirrors TilesParams. */
   record Parameters(
       long entries,
+      long lineHeads,
       long lines,
+      long spans,
+      long spanCounts,
       long rows,
       long rowsBefore,
       long runs,
@@ -38,62 +41,80 @@ final class TileKernels {
       implements KernelParameters {
     @Override
     public void write(StructWriter struct) {
-      struct.int64(entries).int64(lines).int64(rows).int64(rowsBefore).int64(runs).int64(columns);
+      struct.int64(entries).int64(lineHeads).int64(lines).int64(spans).int64(spanCounts);
+      struct.int64(rows).int64(rowsBefore).int64(runs).int64(columns);
       struct.int64(totals).int64(computed).int64(sparse).int64(denseTiles).int64(denseWanted);
       struct.int32(groupFirst).int32(headCount).int32(tokens).int32(fromTile).int32(firstTile);
       struct.int32(tiles).int32(window).flag(dispatch);
     }
   }
 
+  /** Enqueues what the lists of all heads with lines have in common, whatever their group. */
+  void spans(IndexPlan plan, DeviceMemory.Block memory) {
+    context
+        .module("tiles")
+        .kernel("spans")
+        .launch(
+            stream,
+            plan.lineHeads().size(),
+            1,
+            parameters(plan, plan.groups().get(0), memory.address(), 0, 0));
+  }
+
   /**
-   * Enqueues it; the runs of block-sparse heads come from {@link BlockKernels}.
+   * Enqueues the lists; the runs of block-sparse heads come from {@link BlockKernels}.
    *
    * @param computed adds up the tiles that the attention computes
    * @param sparse adds up the heads that are not dense
    */
-  void run(
+  void lists(
       IndexPlan plan,
       IndexPlan.Group group,
       DeviceMemory.Block memory,
       long computed,
       long sparse) {
-    CudaModule module = context.module("tiles");
-    IndexLayout layout = plan.layout();
-    long begin = memory.address();
     check(
         JCudaDriver.cuMemsetD8Async(
-            memory.at(layout.totals()), (byte) 0, 2L * group.heads() * Long.BYTES, stream.handle()),
+            memory.at(plan.layout().totals()),
+            (byte) 0,
+            2L * group.heads() * Long.BYTES,
+            stream.handle()),
         "clear the tile counts of the heads");
-    Parameters parameters =
-        new Parameters(
-            begin,
-            begin + layout.lines(),
-            begin + layout.rows(),
-            begin + layout.rowsBefore(),
-            begin + layout.runs(),
-            begin + layout.columns(),
-            begin + layout.totals(),
-            computed,
-            sparse,
-            plan.denseTiles(),
-            plan.denseWanted(),
-            group.first(),
-            group.heads(),
-            plan.shape().tokens(),
-            plan.fromTile(),
-            plan.firstTile(),
-            plan.tiles(),
-            plan.shape().window(),
-            plan.dispatch());
-    int built = plan.tiles() - plan.fromTile();
-    launch(module.kernel("walk"), built, group, parameters);
-    if (plan.lineHeads().size() > 0) {
-      launch(module.kernel("columns"), built, group, parameters);
-    }
-    launch(module.kernel("settle"), plan.queryTiles(), group, parameters);
+    Parameters parameters = parameters(plan, group, memory.address(), computed, sparse);
+    launch("lists", plan.tiles() - plan.fromTile(), group, parameters);
+    launch("settle", plan.queryTiles(), group, parameters);
   }
 
-  private void launch(Kernel kernel, int rows, IndexPlan.Group group, Parameters parameters) {
+  private void launch(String name, int rows, IndexPlan.Group group, Parameters parameters) {
+    Kernel kernel = context.module("tiles").kernel(name);
     kernel.launch(stream, (rows + kernel.first() - 1L) / kernel.first(), group.heads(), parameters);
+  }
+
+  private static Parameters parameters(
+      IndexPlan plan, IndexPlan.Group group, long begin, long computed, long sparse) {
+    IndexLayout layout = plan.layout();
+    return new Parameters(
+        begin,
+        begin + plan.table().lineList(),
+        begin + layout.lines(),
+        begin + layout.spans(),
+        begin + layout.spanCounts(),
+        begin + layout.rows(),
+        begin + layout.rowsBefore(),
+        begin + layout.runs(),
+        begin + layout.columns(),
+        begin + layout.totals(),
+        computed,
+        sparse,
+        plan.denseTiles(),
+        plan.denseWanted(),
+        group.first(),
+        group.heads(),
+        plan.shape().tokens(),
+        plan.fromTile(),
+        plan.firstTile(),
+        plan.tiles(),
+        plan.shape().window(),
+        plan.dispatch());
   }
 }

@@ -161,7 +161,7 @@ class PtxTest {
     assertLayout(
         "select",
         "select_layout",
-        new LineKernels.SelectParameters(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11));
+        new LineKernels.SelectParameters(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12));
     assertLayout(
         "blocks",
         "choose_layout",
@@ -170,7 +170,7 @@ class PtxTest {
         "tiles",
         "tiles_layout",
         new TileKernels.Parameters(
-            1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, true));
+            1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, true));
   }
 
   private static void assertLayout(String file, String table, KernelParameters parameters) {
