@@ -5,241 +5,23 @@
 // warpgroup copies, two compute a query tile each: the copying one walks both lists in the order of
 // their keys and brings what both name once, into a ring of stages; each stage says who uses it.
 //
-// A computing warpgroup begins the scores of its next stage before the softmax of the one at hand,
-// and has the weighted sum of the one before still running, so that the tensor cores have work
-// while it computes weights (as FlashAttention-3, arXiv 2407.08608, does).
-#include "attention_params.cuh"
-#include "wgmma.cuh"
+// A computing warpgroup begins the scores of a stage together with the weighted sum of the stage
+// before, and computes weights while that sum, and the products of the other warpgroup, are under
+// way (as FlashAttention-3, arXiv 2407.08608, does).
+//
+// What decides here and there is the code that the assembler makes: it must see that stages, their
+// slots and descriptors are the same for a whole warp, or it computes them in every lane and waits
+// for them before each product; and it must see that no sum is touched while products add to it.
+#include "attention_copy.cuh"
 
 using namespace sparsefill;
 
-// Outside the unnamed namespace, whose mangled names depend on where the compiler finds the file.
-extern __shared__ __align__(1024) unsigned char memory[];
-
 namespace {
 
-constexpr int TILES = 2;                         // query tiles of a block
 constexpr int BLOCK = GROUP * (1 + TILES);
-constexpr int COPYING_REGISTERS = 56;            // 128 (56 + 2 * 224) are what a block begins with:
-constexpr int COMPUTING_REGISTERS = 224;         // 384 * 168
-constexpr int STAGES = 6;
-
-// Stages of (K tile, V tile), then of each stage: the keys of gathered columns, the step, and the
-// barriers that say it is filled and free.
-template <int D>
-struct Ring {
-  static constexpr int TILE_BYTES = (D + 63) / 64 * HALF_BYTES;
-  static constexpr int KEYS = STAGES * 2 * TILE_BYTES;
-  static constexpr int STEPS = KEYS + STAGES * TILE * (int)sizeof(int);
-  static constexpr int FILLED = STEPS + STAGES * (int)sizeof(int2);
-  static constexpr int FREE = FILLED + STAGES * 8;
-  static constexpr int BYTES = FREE + STAGES * 8;
-
-  __device__ static __forceinline__ uint32_t keyTile(int slot) {
-    return sharedAddress(memory) + slot * 2 * TILE_BYTES;
-  }
-
-  __device__ static __forceinline__ uint32_t valueTile(int slot) {
-    return keyTile(slot) + TILE_BYTES;
-  }
-
-  __device__ static __forceinline__ int* keys(int slot) {
-    return reinterpret_cast<int*>(memory + KEYS) + slot * TILE;
-  }
-
-  // x: first key, or -1 for gathered columns; y: a bit for each query tile that uses it, 0 at the end.
-  __device__ static __forceinline__ int2* step(int slot) {
-    return reinterpret_cast<int2*>(memory + STEPS) + slot;
-  }
-
-  __device__ static __forceinline__ uint32_t filled(int slot) {
-    return sharedAddress(memory) + FILLED + slot * 8;
-  }
-
-  __device__ static __forceinline__ uint32_t free(int slot) {
-    return sharedAddress(memory) + FREE + slot * 8;
-  }
-};
-
-// The slot of a stage, by its number in the order of all steps.
-__device__ __forceinline__ int slotOf(unsigned stage) { return stage % STAGES; }
-
-// The parity of the phase that ends when that stage is filled; the one before ends when it is free.
-__device__ __forceinline__ uint32_t parityOf(unsigned stage) { return stage / STAGES % 2; }
-
-// The key tiles of a query tile's runs, one after the other. Each lane holds one of 32 runs, so that
-// memory is waited for once in 32 runs.
-struct Runs {
-  int first;  // run, of the list of this query tile
-  int count;
-  int next = 0;
-  int2 held;
-  int key;  // of the tile at hand; INT32_MAX after the last
-  int left;
-
-  __device__ __forceinline__ Runs(const AttentionParams& p, const int4& row)
-      : first(row.x), count(row.y) {
-    begin(p);
-  }
-
-  __device__ __forceinline__ void begin(const AttentionParams& p) {
-    if (next == count) {
-      key = INT32_MAX;
-      return;
-    }
-    if (next % 32 == 0) {
-      const int run = next + threadIdx.x % 32;
-      if (run < count) {
-        held = p.runs[first + run];
-      }
-    }
-    key = __shfl_sync(0xffffffffu, held.x, next % 32);
-    left = __shfl_sync(0xffffffffu, held.y, next % 32);
-    next++;
-  }
-
-  __device__ __forceinline__ void advance(const AttentionParams& p) {
-    key += TILE;
-    if (--left == 0) {
-      begin(p);
-    }
-  }
-};
-
-// The single columns of a query tile, 64 at a time: this lane's key of those at hand is read ahead.
-struct Columns {
-  int next;
-  int left;
-  int ahead;
-
-  __device__ __forceinline__ Columns(const AttentionParams& p, const int4& row, int place)
-      : next(row.z + place), left(row.w), ahead(read(p, place)) {}
-
-  __device__ __forceinline__ int read(const AttentionParams& p, int place) const {
-    return place < left ? p.columns[next] : INT32_MAX;
-  }
-
-  __device__ __forceinline__ int take(const AttentionParams& p, int place) {
-    const int key = ahead;
-    next += TILE;
-    left -= TILE;
-    ahead = read(p, place);
-    return key;
-  }
-};
-
-// The part of this lane in copying a stage: its warp brings 16 of the 64 rows, ROWS at once.
-template <int D>
-struct Copies {
-  static constexpr int LANES = D > 64 ? 16 : 8;  // of a row; if D = 96, four of them have no part
-  static constexpr int ROWS = 32 / LANES;
-  const bf16* k;    // this lane's 16 bytes of key 0 and value 0
-  const bf16* v;
-  int first;        // row of a tile
-  uint32_t target;  // from the tile's begin; also that of row + ROWS * i, but for its swizzling
-  bool part;
-
-  __device__ __forceinline__ Copies(const AttentionParams& p, int group)
-      : first(threadIdx.x / 32 * 16 + threadIdx.x % 32 / LANES),
-        target(swizzled(first, threadIdx.x % LANES)),
-        part(threadIdx.x % LANES < D / 8) {
-    k = p.k + group * D + threadIdx.x % LANES * 8;
-    v = p.v + group * D + threadIdx.x % LANES * 8;
-  }
-
-  __device__ __forceinline__ uint32_t place(int slot, int i) const {
-    return ((Ring<D>::keyTile(slot) + target) ^ (i * ROWS % 8 * 16)) + i * ROWS * 128;
-  }
-
-  // Keys `at` to `at` + 63, all of them in the document.
-  __device__ __forceinline__ void run(const AttentionParams& p, int slot, int at) const {
-    if (part) {
-      const bf16* fromK = k + (at + first) * p.ldk;
-      const bf16* fromV = v + (at + first) * p.ldv;
-#pragma unroll
-      for (int i = 0; i < 16 / ROWS; i++) {
-        copyAsync(place(slot, i), fromK, true);
-        copyAsync(place(slot, i) + Ring<D>::TILE_BYTES, fromV, true);
-        fromK += ROWS * p.ldk;
-        fromV += ROWS * p.ldv;
-      }
-    }
-  }
-
-  // Any keys: `key` is that of row lane % 16 of the warp's. Those after the document become zeros.
-  __device__ __forceinline__ void gather(const AttentionParams& p, int slot, int key) const {
-    const int row = threadNow() % 32 / LANES;
-#pragma unroll
-    for (int i = 0; i < 16 / ROWS; i++) {
-      const int from = __shfl_sync(0xffffffffu, key, row + ROWS * i);
-      const bool present = from < p.tokens;
-      const int64_t source = present ? from : 0;
-      if (part) {
-        copyAsync(place(slot, i), k + source * p.ldk, present);
-        copyAsync(place(slot, i) + Ring<D>::TILE_BYTES, v + source * p.ldv, present);
-      }
-    }
-  }
-};
-
-// The copying warpgroup.
-template <int D>
-__device__ __forceinline__ void copyAll(
-    const AttentionParams& p, int group, const int4& row0, const int4& row1) {
-  const Copies<D> copies(p, group);
-  const int place = threadIdx.x / 32 * 16 + threadIdx.x % 16;  // of this lane's key in a tile
-  Runs runs0(p, row0);
-  Runs runs1(p, row1);
-  Columns columns0(p, row0, place);
-  Columns columns1(p, row1, place);
-  unsigned stage = 0;
-  for (int turn = 0;; turn ^= 1) {
-    int2 step = {min(runs0.key, runs1.key), 0};
-    int key;
-    if (step.x != INT32_MAX) {
-      key = step.x + place;
-      if (runs0.key == step.x) {
-        step.y |= 1;
-        runs0.advance(p);
-      }
-      if (runs1.key == step.x) {
-        step.y |= 2;
-        runs1.advance(p);
-      }
-    } else {
-      step.x = -1;
-      if (columns0.left > 0 && (turn == 0 || columns1.left <= 0)) {
-        step.y = 1;
-        key = columns0.take(p, place);
-      } else if (columns1.left > 0) {
-        step.y = 2;
-        key = columns1.take(p, place);
-      }
-    }
-    const int slot = slotOf(stage);
-    waitForPhase(Ring<D>::free(slot), parityOf(stage) ^ 1);
-    if (threadIdx.x == 0) {
-      *Ring<D>::step(slot) = step;
-    }
-    if (step.x >= 0 && step.x <= p.tokens - TILE) {
-      copies.run(p, slot, step.x);
-    } else if (step.y != 0) {
-      if (step.x < 0 && threadIdx.x % 32 < 16) {
-        Ring<D>::keys(slot)[place] = key;
-      }
-      copies.gather(p, slot, key);
-    }
-    arriveAfterCopies(Ring<D>::filled(slot));
-    __syncwarp();
-    if (threadIdx.x % 32 == 0) {
-      arrive(Ring<D>::filled(slot));  // for the step and the keys, which are no copies
-    }
-    if (step.y == 0) {
-      return;
-    }
-    stage++;
-  }
-}
+// Registers of a thread; a block begins with 168 for each, and 128 (56 + 2 * 224) are 384 * 168.
+constexpr int COPYING_REGISTERS = 56;
+constexpr int COMPUTING_REGISTERS = 224;
 
 // Blocks start in the order of their linear number: longest tiles first, and all heads of one query
 // tile together, so that the heads of a KV group find keys and values in L2.
@@ -262,9 +44,11 @@ struct Tile {
   float o[D / 8][4];
   float maximum[2] = {NEGATIVE_INFINITY, NEGATIVE_INFINITY};  // in base-2 terms
   float sum[2] = {0.f, 0.f};                                  // of this lane's columns
+  uint32_t weights[TILE / 16][4];
   unsigned ahead = 0;  // the next stage to look at
-  unsigned current;    // the stage whose scores are computed
-  unsigned oldest;     // the first stage that is still used: of the weighted sum under way, if any
+  unsigned current;    // the stage at hand
+  int seen;            // the step of the stage ahead, once it is found
+  int at;              // the step of the stage at hand
 
   __device__ __forceinline__ Tile(const AttentionParams& p, int self, int tile)
       : p(p), self(self), row(tile * TILE) {
@@ -280,6 +64,7 @@ struct Tile {
     }
   }
 
+  // Gives a stage back.
   __device__ __forceinline__ void release(int slot) {
     __syncwarp();  // the whole warp has seen it filled, and has read its step and keys
     if (threadIdx.x % 32 == 0) {
@@ -293,11 +78,12 @@ struct Tile {
   __device__ __forceinline__ bool find(unsigned end) {
     while (ahead < end) {
       waitForPhase(Ring<D>::filled(slotOf(ahead)), parityOf(ahead));
-      const int users = Ring<D>::step(slotOf(ahead))->y;
-      if (users >> self & 1) {
+      seen = *Ring<D>::step(slotOf(ahead));
+      if (seen >> self & 1) {
+        showCopiesToProducts();
         return true;
       }
-      if (users == 0) {
+      if ((seen & 3) == 0) {
         return false;
       }
       release(slotOf(ahead));
@@ -308,7 +94,6 @@ struct Tile {
 
   // Begins the scores of the stage ahead.
   __device__ __forceinline__ void beginScores(float (&s)[TILE / 8][4]) {
-    showCopiesToProducts();
     const uint32_t keys = tileDescriptor(Ring<D>::keyTile(slotOf(ahead)));
     beginProducts();
 #pragma unroll
@@ -320,7 +105,7 @@ struct Tile {
 
   // Replaces the scores of keys that a query may not see.
   __device__ __forceinline__ void mask(float (&s)[TILE / 8][4]) {
-    const int at = Ring<D>::step(slotOf(current))->x;
+    const int at = this->at >> 2;
     const int* keys = Ring<D>::keys(slotOf(current));
     // The last row of the last tile may lie behind the document; its window only masks too much.
     const int oldest = p.window == 0 ? 0 : row + TILE - p.window;
@@ -369,19 +154,31 @@ struct Tile {
     }
   }
 
-  // Ends the weighted sum under way and begins the one of the current stage, with its scores `s`;
-  // PENDING groups of products have begun since the former.
-  template <int PENDING>
-  __device__ __forceinline__ void addValues(
-      float (&s)[TILE / 8][4], uint32_t (&weights)[TILE / 16][4]) {
-    mask(s);
-    float factor[2];
-    weigh(s, factor);
-    pin(s);
-    // Over at once, for the stage is filled. But it is a loop, across which the assembler does not
-    // move the wait that follows, as it else does: to before the softmax.
-    waitForPhase(Ring<D>::filled(slotOf(current)), parityOf(current));
-    waitForProducts<PENDING>(o);
+  // Begins the weighted sum of the current stage.
+  __device__ __forceinline__ void beginSum() {
+    const uint32_t values = tileDescriptor(Ring<D>::valueTile(slotOf(current)));
+    beginProducts();
+#pragma unroll
+    for (int part = 0; part < TILE / 16; part++) {
+      multiplyGroup<true>(o, weights[part], values + rowStep(part), true);
+    }
+    commitProducts();
+  }
+
+  // Weights as left operands of the next sum.
+  __device__ __forceinline__ void pack(const float (&s)[TILE / 8][4]) {
+#pragma unroll
+    for (int part = 0; part < TILE / 16; part++) {
+#pragma unroll
+      for (int i = 0; i < 4; i++) {
+        const float* pair = s[2 * part + i / 2] + 2 * (i % 2);
+        weights[part][i] = packPair(pair[0], pair[1]);
+      }
+    }
+  }
+
+  // Multiplies the weighted sum so far.
+  __device__ __forceinline__ void scale(const float (&factor)[2]) {
     // After the first tiles the maximum seldom grows.
     if (__any_sync(0xffffffffu, factor[0] != 1.f || factor[1] != 1.f)) {
 #pragma unroll
@@ -392,56 +189,47 @@ struct Tile {
         }
       }
     }
-    if (oldest != current) {
-      release(slotOf(oldest));
-    }
-#pragma unroll
-    for (int part = 0; part < TILE / 16; part++) {
-#pragma unroll
-      for (int i = 0; i < 4; i++) {
-        const float* pair = s[2 * part + i / 2] + 2 * (i % 2);
-        weights[part][i] = packPair(pair[0], pair[1]);
-      }
-    }
-    const uint32_t values = tileDescriptor(Ring<D>::valueTile(slotOf(current)));
-    beginProducts();
-#pragma unroll
-    for (int part = 0; part < TILE / 16; part++) {
-      multiplyGroup<true>(o, weights[part], values + rowStep(part), true);
-    }
-    commitProducts();
-    oldest = current;
   }
 
-  // Works on the current stage and, if there is one in reach, begins the scores of the next.
-  __device__ __forceinline__ bool step(float (&s)[TILE / 8][4], float (&following)[TILE / 8][4],
-      uint32_t (&weights)[TILE / 16][4]) {
-    if (find(oldest + STAGES)) {
-      beginScores(following);
-      addValues<1>(s, weights);
-      waitForProducts<1>(following);
-      current = ahead++;
-      return true;
-    }
-    addValues<0>(s, weights);
-    waitForProducts<0>(o);
-    release(slotOf(oldest));
-    return false;
-  }
-
+  // Computes all stages of this tile. Where the next stage is not in reach, the products under way
+  // are ended first, and begin anew when it is there.
   __device__ __forceinline__ void compute() {
-    uint32_t weights[TILE / 16][4];
-    float even[TILE / 8][4];
-    float odd[TILE / 8][4];
+    float s[TILE / 8][4];
+    float factor[2];
     while (find(UINT32_MAX)) {
-      beginScores(even);
-      waitForProducts<0>(even);
-      current = oldest = ahead++;
-      while (step(even, odd, weights) && step(odd, even, weights)) {
+      beginScores(s);
+      waitForProducts<0>(s);
+      current = ahead++;
+      at = seen;
+      mask(s);
+      weigh(s, factor);
+      scale(factor);
+      pack(s);
+      bool more = find(current + STAGES);
+      while (more) {
+        beginScores(s);
+        beginSum();
+        waitForProducts<1>(s);
+        const unsigned summing = current;
+        current = ahead++;
+        at = seen;
+        mask(s);
+        weigh(s, factor);
+        pin(s);
+        // The loop in here also keeps the assembler from moving the wait below to before the softmax.
+        more = find(summing + STAGES);
+        waitForProducts<0>(o);
+        release(slotOf(summing));
+        scale(factor);
+        pack(s);
       }
+      beginSum();
+      waitForProducts<0>(o);
+      release(slotOf(current));
     }
   }
 
+  // Divides by the sums of weights and writes the rows that the document has.
   __device__ __forceinline__ void write() {
     const int head = headOfBlock(p);  // read again: it would take a register until here
 #pragma unroll

@@ -1,10 +1,11 @@
-// What the attention kernels of sm_90a are made of: warpgroup products (wgmma) whose right operand lies
-// in shared memory, and the barriers (mbarrier) over which one warpgroup copies for the others.
+// Warpgroup products (wgmma) of sm_90a, whose right operand lies in shared memory.
 //
 // A tile is 64 keys by D columns in halves of 64 columns; a half is 64 rows of 128 bytes, in which
 // the 16-byte piece c of row r lies at place c ^ (r % 8) (PTX ISA, "Asynchronous warpgroup level
 // matrix shared memory layout", 128-byte swizzling; a half begins at a multiple of 1024 bytes).
 #pragma once
+
+#include <cstdint>
 
 #include "tile_mma.cuh"
 
@@ -101,35 +102,6 @@ __device__ __forceinline__ void multiplyGroup(
     float (&c)[16][4], const uint32_t (&a)[4], uint32_t b, bool add) {
   WGMMA("128", SUMS_0 ", " SUMS_16 ", " SUMS_32 ", " SUMS_48, "%64, %65, %66, %67", "%68", "%69",
       "%70", SUM_16(c, 0), SUM_16(c, 4), SUM_16(c, 8), SUM_16(c, 12));
-}
-
-// A barrier that completes a phase after `arrivals` arrivals.
-__device__ __forceinline__ void initBarrier(uint32_t barrier, int arrivals) {
-  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;\n" ::"r"(barrier), "r"(arrivals)
-               : "memory");
-}
-
-__device__ __forceinline__ void arrive(uint32_t barrier) {
-  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];\n" ::"r"(barrier) : "memory");
-}
-
-// Arrives when all copies that this thread has begun so far are done.
-__device__ __forceinline__ void arriveAfterCopies(uint32_t barrier) {
-  asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];\n" ::"r"(barrier) : "memory");
-}
-
-// Waits for the end of the phase of that parity.
-__device__ __forceinline__ void waitForPhase(uint32_t barrier, uint32_t parity) {
-  uint32_t done;
-  do {
-    asm volatile(
-        "{\n.reg .pred done;\n"
-        "mbarrier.try_wait.parity.shared::cta.b64 done, [%1], %2;\n"
-        "selp.b32 %0, 1, 0, done;\n}\n"
-        : "=r"(done)
-        : "r"(barrier), "r"(parity)
-        : "memory");
-  } while (!done);
 }
 
 // Copies are writes of the generic proxy; products read shared memory through the async proxy.
