@@ -125,9 +125,10 @@ final class AttentionRuns implements AutoCloseable {
     buildIndex(patterns, k);
     attend(k);
     // Whether heads run densely is the same decision for all: it depends on sizes only.
+    EstimateCost estimates = backend instanceof CudaBackend ? EstimateCost.CUDA : EstimateCost.CPU;
     boolean mayBeSparse =
-        !new HeadIndexing(shape, patterns, true, 0, EstimateCost.CUDA).isDense(patterns.get(0));
-    long causal = new PatternCost(shape, 0, EstimateCost.CUDA).dense();
+        !new HeadIndexing(shape, patterns, true, 0, estimates).isDense(patterns.get(0));
+    long causal = new PatternCost(shape, 0, estimates).dense();
     List<TileIndex> expected =
         mayBeSparse ? heads.sets().parallelStream().map(this::planted).toList() : List.of();
     long tiles = 0;

@@ -107,4 +107,32 @@ class PatternCostTest {
           }
         });
   }
+
+  @Test
+  void aGpuRunsLinesDenselyWhereTheyWereMeasuredToBeSlower() {
+    // Oracle: microseconds of a head on an H200 (32 heads of 128 dimensions), index and attention,
+    // as AttentionBench gave them with lines forced: at 4,096 tokens 14 to 15 against 10 densely;
+    // at
+    // 8,192 tokens 41, 22, 22 and 24 against 36; from 32,768 tokens on every pattern won.
+    HeadPattern[] patterns = {
+      new HeadPattern.VerticalSlash(1000, 6096),
+      new HeadPattern.VerticalSlash(3500, 100),
+      new HeadPattern.VerticalSlash(30, 800),
+      new HeadPattern.VerticalSlash(100, 800),
+      new HeadPattern.VerticalSlash(500, 700)
+    };
+    assertThat(sparse(4096, patterns)).containsExactly(false, false, false, false, false);
+    assertThat(sparse(8192, patterns)).containsExactly(false, false, true, true, true);
+    assertThat(sparse(32768, patterns)).containsExactly(true, true, true, true, true);
+  }
+
+  private static boolean[] sparse(int tokens, HeadPattern[] patterns) {
+    AttentionShape shape = new AttentionShape(tokens, 32, 8, 128, 1, 0);
+    PatternCost cost = new PatternCost(shape, 0, EstimateCost.CUDA);
+    boolean[] sparse = new boolean[patterns.length];
+    for (int i = 0; i < sparse.length; i++) {
+      sparse[i] = cost.atBest(patterns[i]) < cost.dense();
+    }
+    return sparse;
+  }
 }

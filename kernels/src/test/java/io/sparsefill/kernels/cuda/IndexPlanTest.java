@@ -141,9 +141,9 @@ class IndexPlanTest {
     assertThat(plan(patterns, shape, false, 9, IndexPlan.LIST_BYTES).fromTile()).isEqualTo(9);
     // Few lines are worth their estimate only where there is much to save.
     List<HeadPattern> thin = Collections.nCopies(4, new HeadPattern.VerticalSlash(100, 200));
-    assertThat(plan(thin, shape, true, 9, IndexPlan.LIST_BYTES).fromTile()).isZero();
-    AttentionShape shorter = new AttentionShape(2048, 4, 2, 128, 1, 0);
-    assertThat(plan(thin, shorter, true, 0, IndexPlan.LIST_BYTES).lineHeads()).isEmpty();
+    assertThat(plan(thin, shape, true, 0, IndexPlan.LIST_BYTES).lineHeads()).isEmpty();
+    AttentionShape longer = new AttentionShape(8192, 4, 2, 128, 1, 0);
+    assertThat(plan(thin, longer, true, 9, IndexPlan.LIST_BYTES).fromTile()).isZero();
   }
 
   @Test
