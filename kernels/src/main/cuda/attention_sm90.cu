@@ -64,9 +64,15 @@ struct Tile {
     }
   }
 
-  // Gives a stage back.
+  // Gives a stage back, when the whole warp has seen it filled and has read its step and keys.
+  //
+  // compute-sanitizer's racecheck reports the reads of the step in `find` against its next write in
+  // copyAll. They are in order: every lane reads, __syncwarp, lane 0 arrives at `free`, and the
+  // writing thread waits for `free` before it writes; the next read is after that thread's own
+  // arrival at `filled`. What racecheck misses seems to be __syncwarp: of a warp that is together
+  // the assembler leaves nothing of it but the order of its instructions.
   __device__ __forceinline__ void release(int slot) {
-    __syncwarp();  // the whole warp has seen it filled, and has read its step and keys
+    __syncwarp();
     if (threadIdx.x % 32 == 0) {
       arrive(Ring<D>::free(slot));
     }
