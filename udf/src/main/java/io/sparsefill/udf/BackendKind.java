@@ -13,7 +13,7 @@ import org.slf4j.LoggerFactory;
 enum BackendKind {
   /** CPU threads, fp32. */
   CPU,
-  /** The first NVIDIA GPU that the process sees, bf16. */
+  /** An NVIDIA GPU, bf16. */
   CUDA;
 
   private static final Logger LOG = LoggerFactory.getLogger(BackendKind.class);
@@ -76,11 +76,21 @@ enum BackendKind {
   }
 
   /**
+   * How many engines of the same options a device gets. A GPU computes one document at a time, on
+   * all of its multiprocessors, and has the memory for one. On the CPU each task has its own
+   * threads ({@code spark.task.cpus}), which must not wait for another task's document.
+   */
+  int enginesAtOnce() {
+    return this == CUDA ? 1 : Integer.MAX_VALUE;
+  }
+
+  /**
    * Opens a backend.
    *
+   * @param ordinal which GPU of those that the process sees
    * @param threads CPU threads: all of the CPU backend's, those that prepare work for a GPU
    */
-  Backend open(int threads) {
-    return this == CUDA ? new CudaBackend(threads) : new CpuBackend(threads);
+  Backend open(int ordinal, int threads) {
+    return this == CUDA ? new CudaBackend(ordinal, threads) : new CpuBackend(threads);
   }
 }

@@ -13,8 +13,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A model on a device, ready to pre-fill documents one after the other. Each task opens its own;
- * the weights are loaded once for the JVM and shared.
+ * A model on a device, ready to pre-fill documents one after the other. Engines of one JVM on one
+ * device share the weights, which the last one to close frees; tasks take theirs from {@link
+ * ExecutorEngines}, which keep them from one task to the next.
  */
 public final class Engine implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Engine.class);
@@ -25,8 +26,7 @@ public final class Engine implements AutoCloseable {
   private final AttentionPlan plan;
   private final AtomicBoolean busy = new AtomicBoolean();
 
-  private Engine(
-      EngineOptions options, Backend backend, SharedModel.Lease model, AttentionPlan plan) {
+  Engine(EngineOptions options, Backend backend, SharedModel.Lease model, AttentionPlan plan) {
     this.options = options;
     this.backend = backend;
     this.model = model;
@@ -34,12 +34,20 @@ public final class Engine implements AutoCloseable {
   }
 
   /**
+   * Opens the backend, of GPUs the first one, and the model; see {@link #open(EngineOptions, int)}.
+   */
+  public static Engine open(EngineOptions options) {
+    return open(options, 0);
+  }
+
+  /**
    * Opens the backend and the model.
    *
+   * @param ordinal which GPU of those that the process sees; the CPU has no other
    * @throws IllegalArgumentException if the options, the checkpoint or the pattern file are wrong,
    *     saying how
    */
-  public static Engine open(EngineOptions options) {
+  static Engine open(EngineOptions options, int ordinal) {
     checkBackend(options.backend());
     // Options are read before weights: a wrong pattern file must not cost the loading of a model.
     ModelConfig config = ModelConfig.read(Path.of(options.model()));
@@ -47,10 +55,11 @@ public final class Engine implements AutoCloseable {
         AttentionPlan.parse(
             options.attention(), options.patternsJson(), config.layers(), config.heads());
     BackendKind kind = BackendKind.choose(options.backend(), config);
-    Backend backend = kind.open(options.threads());
+    Backend backend = kind.open(ordinal, options.threads());
     boolean complete = false;
     try {
-      Engine engine = new Engine(options, backend, SharedModel.acquire(options, kind), plan);
+      Engine engine =
+          new Engine(options, backend, SharedModel.acquire(options, kind, ordinal), plan);
       LOG.info(
           "Model {} ({}, {} layers) on {}, attention {}",
           options.model(),

@@ -20,7 +20,17 @@ final class SharedModel {
     this.tensors = tensors;
   }
 
-  private record Key(String model, BackendKind kind, boolean stream, boolean withHead) {}
+  /** What makes two models different. */
+  record Key(String model, BackendKind kind, int ordinal, boolean stream, boolean withHead) {
+    static Key of(EngineOptions options, BackendKind kind, int ordinal) {
+      return new Key(
+          options.model(),
+          kind,
+          ordinal,
+          options.streams(),
+          DocumentMemory.withHead(options.emit()));
+    }
+  }
 
   /** One task's hold on a model. */
   static final class Lease implements AutoCloseable {
@@ -55,15 +65,15 @@ final class SharedModel {
   /**
    * The model of the options on a kind of backend; loads it if no other task has. Tasks that come
    * meanwhile wait.
+   *
+   * @param ordinal which GPU of those that the process sees
    */
-  static Lease acquire(EngineOptions options, BackendKind kind) {
-    boolean stream = options.streams();
-    boolean withHead = DocumentMemory.withHead(options.emit());
-    Key key = new Key(options.model(), kind, stream, withHead);
+  static Lease acquire(EngineOptions options, BackendKind kind, int ordinal) {
+    Key key = Key.of(options, kind, ordinal);
     synchronized (OPEN) {
       SharedModel model = OPEN.get(key);
       if (model == null) {
-        model = new SharedModel(load(options, kind, stream, withHead));
+        model = new SharedModel(load(key, options.threads()));
         OPEN.put(key, model);
       }
       model.leases++;
@@ -78,11 +88,10 @@ final class SharedModel {
     }
   }
 
-  private static ModelTensors load(
-      EngineOptions options, BackendKind kind, boolean stream, boolean withHead) {
-    Checkpoint checkpoint = Checkpoint.open(Path.of(options.model()));
+  private static ModelTensors load(Key key, int threads) {
+    Checkpoint checkpoint = Checkpoint.open(Path.of(key.model()));
     // Uploads run on a backend of their own, because the tensors outlive every task's.
-    Backend uploader = kind.open(options.threads());
-    return new ModelTensors(uploader, checkpoint, stream, withHead);
+    Backend uploader = key.kind().open(key.ordinal(), threads);
+    return new ModelTensors(uploader, checkpoint, key.stream(), key.withHead());
   }
 }

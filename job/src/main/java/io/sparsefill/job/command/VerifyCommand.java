@@ -12,6 +12,7 @@ import io.sparsefill.job.run.SessionScope;
 import io.sparsefill.job.run.StoredRun;
 import io.sparsefill.kernels.cuda.CudaBackend;
 import io.sparsefill.udf.Engine;
+import io.sparsefill.udf.ExecutorEngines;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -105,6 +106,7 @@ final class VerifyCommand implements Callable<Integer> {
     }
     // The sample is pre-filled here on the driver, one document after the other.
     int threads = Runtime.getRuntime().availableProcessors();
+    ExecutorEngines.ofThisJvm().close(); // of a run before in this process, which may fill the GPU
     try (Engine engine = Engine.open(stored.engine(threads))) {
       return Verification.run(spark, output, options, engine::prefill);
     }

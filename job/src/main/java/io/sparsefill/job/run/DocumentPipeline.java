@@ -5,6 +5,7 @@ import io.sparsefill.job.DocumentStatus;
 import io.sparsefill.job.LogitsRow;
 import io.sparsefill.job.TokenizedDocument;
 import io.sparsefill.job.output.TableWriters;
+import io.sparsefill.udf.DeviceLost;
 import io.sparsefill.udf.KvBlock;
 import io.sparsefill.udf.KvSink;
 import io.sparsefill.udf.PrefillResult;
@@ -24,7 +25,7 @@ import org.slf4j.LoggerFactory;
  * rows; a slow disk holds the engine back.
  *
  * <p>A document that fails, in the engine or while its rows are made, gets its error row. A failed
- * write ends everything.
+ * write ends everything, and so does a lost GPU, which is no document's fault.
  */
 final class DocumentPipeline {
   /** Rows that may wait for their writing. */
@@ -105,9 +106,10 @@ final class DocumentPipeline {
    * How the time went, once all documents are through.
    *
    * @param taskSeconds of the whole task
+   * @param queuedSeconds in which pre-fills waited for other tasks' documents
    */
-  EngineTime time(double taskSeconds) {
-    return new EngineTime(prefillNanos / 1e9, heldBackSeconds, taskSeconds);
+  EngineTime time(double taskSeconds, double queuedSeconds) {
+    return new EngineTime(prefillNanos / 1e9 - queuedSeconds, heldBackSeconds, taskSeconds);
   }
 
   private void prefill(TokenizedDocument document, WriteBehind writing)
@@ -122,7 +124,7 @@ final class DocumentPipeline {
         prefillNanos += System.nanoTime() - start;
       }
       writing.put(bytes(document, result), () -> made.finish(result));
-    } catch (InterruptedException e) {
+    } catch (InterruptedException | DeviceLost e) {
       throw e;
     } catch (Exception e) {
       task.endIfKilled(); // a killed task's failure says nothing about its document

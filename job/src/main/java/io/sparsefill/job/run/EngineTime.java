@@ -5,7 +5,7 @@ import java.io.Serializable;
 /**
  * How the time of tasks went.
  *
- * @param prefillSeconds inside pre-fills
+ * @param prefillSeconds inside pre-fills, without waiting for other tasks' on the same device
  * @param heldBackSeconds in which rows waited for others to be written, most of it inside pre-fills
  * @param taskSeconds of the whole tasks, from before their engines open
  */

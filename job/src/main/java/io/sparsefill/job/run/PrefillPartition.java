@@ -8,8 +8,9 @@ import io.sparsefill.job.output.TableWriters;
 import io.sparsefill.job.output.TaskOutput;
 import io.sparsefill.job.output.WriterOptions;
 import io.sparsefill.udf.Emit;
-import io.sparsefill.udf.Engine;
+import io.sparsefill.udf.EngineLease;
 import io.sparsefill.udf.EngineOptions;
+import io.sparsefill.udf.ExecutorEngines;
 import io.sparsefill.udf.text.BosPolicy;
 import java.util.Collections;
 import java.util.Iterator;
@@ -26,7 +27,7 @@ import org.apache.spark.util.SerializableConfiguration;
  * <p>A document that fails gets its error row and the next one begins; KV rows that it had written
  * stay in the file, but no reader sees them, because only a documents row with status ok or
  * truncated makes them visible. The task fails, and Spark tries it again, when the engine cannot
- * start, when the output cannot be written, and on any {@link Error}.
+ * start or has lost its GPU, when the output cannot be written, and on any {@link Error}.
  */
 final class PrefillPartition implements FlatMapFunction<Iterator<TokenizedDocument>, byte[]> {
   private static final long serialVersionUID = 1L;
@@ -78,7 +79,7 @@ final class PrefillPartition implements FlatMapFunction<Iterator<TokenizedDocume
     }
     long started = System.nanoTime();
     TaskContext context = TaskContext.get();
-    try (Engine engine = Engine.open(engineOptions);
+    try (EngineLease engine = ExecutorEngines.ofThisJvm().lease(engineOptions);
         SharedTokenizer tokenizer = SharedTokenizer.acquire(engineOptions.model(), bos);
         TableWriters writers =
             TableWriters.open(
@@ -93,7 +94,10 @@ final class PrefillPartition implements FlatMapFunction<Iterator<TokenizedDocume
               new Counted(context));
       TaskOutput output = writers.finish(pipeline.run(documents));
       double taskSeconds = (System.nanoTime() - started) / 1e9;
-      return List.of(JavaBytes.of(new FilledBin(output, pipeline.time(taskSeconds)))).iterator();
+      return List.of(
+              JavaBytes.of(
+                  new FilledBin(output, pipeline.time(taskSeconds, engine.queuedSeconds()))))
+          .iterator();
     }
   }
 

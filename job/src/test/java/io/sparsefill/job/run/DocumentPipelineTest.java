@@ -11,6 +11,8 @@ import io.sparsefill.job.output.TableWriters;
 import io.sparsefill.job.output.TaskOutput;
 import io.sparsefill.job.output.WriterOptions;
 import io.sparsefill.kernels.KvDtype;
+import io.sparsefill.kernels.cuda.CudaFailure;
+import io.sparsefill.udf.DeviceLost;
 import io.sparsefill.udf.Emit;
 import io.sparsefill.udf.KvBlock;
 import io.sparsefill.udf.KvSink;
@@ -198,6 +200,28 @@ class DocumentPipelineTest {
     }
   }
 
+  /** Oracle: no document is told, neither the one that was being pre-filled nor later ones. */
+  @Test
+  void aLostGpuEndsTheTaskAndIsNoDocumentsFailure() throws Exception {
+    DeviceLost lost =
+        DeviceLost.of(new CudaFailure("Cannot launch: CUDA_ERROR_ILLEGAL_ADDRESS", 700))
+            .orElseThrow();
+    try (TableWriters writers = writers()) {
+      DocumentPipeline pipeline =
+          pipeline(
+              (tokens, sink) -> {
+                if (tokens.length == 3) {
+                  throw lost;
+                }
+                return result(tokens);
+              },
+              writers,
+              id -> "t" + id);
+      assertThatThrownBy(() -> pipeline.run(documents(2, 3, 4))).isSameAs(lost);
+      assertThat(counted).doesNotContain("3", "4");
+    }
+  }
+
   @Test
   void whatReadingThrowsComesAtItsOwnDocument() throws Exception {
     try (TableWriters writers = writers()) {
@@ -319,7 +343,7 @@ class DocumentPipelineTest {
       assertThat(pipeline.run(source)).hasSize(documents);
       double seconds = (System.nanoTime() - started) / 1e9;
       double computing = IntStream.range(0, documents).map(lengths).sum() / 20_000.0;
-      EngineTime time = pipeline.time(seconds);
+      EngineTime time = pipeline.time(seconds, 0);
       double idle = 1 - time.prefillSeconds() / time.taskSeconds();
       System.out.printf(
           "%d documents in %.3f s, of it %.3f s in pre-fills, %.3f s computing: idle %.1f %%%n",

@@ -22,6 +22,7 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import jcuda.driver.CUdevice_attribute;
 import jcuda.driver.JCudaDriver;
 
@@ -63,28 +64,47 @@ public final class CudaBackend implements Backend {
             .formatted(headDim, CudaAttention.HEAD_DIMS));
   }
 
+  /** How many devices the process sees; 0 where none can be used. */
+  public static int devices() {
+    return CudaDriver.unavailable().isPresent() ? 0 : CudaDriver.devices();
+  }
+
   /**
-   * A backend on the first device.
+   * The device whose context is current in the calling thread, as RAPIDS leaves it in its tasks'
+   * threads; empty where there is none.
+   */
+  public static OptionalInt currentDevice() {
+    return CudaDriver.unavailable().isPresent() ? OptionalInt.empty() : CudaContext.current();
+  }
+
+  /** A backend on the first device, see {@link #CudaBackend(int, int)}. */
+  public CudaBackend(int threads) {
+    this(0, threads);
+  }
+
+  /**
+   * A backend on a device.
    *
+   * @param ordinal which of the devices that the process sees, from 0
    * @param threads CPU threads that convert weights
    * @throws CudaFailure if there is no driver or no fitting device, saying why
    */
-  public CudaBackend(int threads) {
-    this(threads, GemmChoice.ofProperty(), false);
+  public CudaBackend(int ordinal, int threads) {
+    this(ordinal, threads, GemmChoice.ofProperty(), false);
   }
 
   /** A backend that multiplies matrices by the own kernel, whatever the system property says. */
   public static CudaBackend withOwnProducts(int threads) {
-    return new CudaBackend(threads, GemmChoice.OWN, false);
+    return new CudaBackend(0, threads, GemmChoice.OWN, false);
   }
 
   /** A backend whose memory is full of NaN when it is handed out, for tests. */
   static CudaBackend poisoned(int threads) {
-    return new CudaBackend(threads, GemmChoice.ofProperty(), true);
+    return new CudaBackend(0, threads, GemmChoice.ofProperty(), true);
   }
 
-  private CudaBackend(int threads, GemmChoice products, boolean poisoned) {
-    this.context = CudaContext.acquire(0);
+  private CudaBackend(int ordinal, int threads, GemmChoice products, boolean poisoned) {
+    this.context = CudaContext.acquire(ordinal);
     owned.push(context::release);
     boolean complete = false;
     try {
@@ -147,7 +167,12 @@ public final class CudaBackend implements Backend {
 
   /** Bytes of the first device's memory that are in use, by this process or another. */
   public static long usedBytes() {
-    CudaContext context = CudaContext.acquire(0);
+    return usedBytes(0);
+  }
+
+  /** Bytes of a device's memory that are in use, by this process or another. */
+  public static long usedBytes(int ordinal) {
+    CudaContext context = CudaContext.acquire(ordinal);
     try {
       return context.totalBytes() - context.freeBytes();
     } finally {

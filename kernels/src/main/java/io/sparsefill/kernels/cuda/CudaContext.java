@@ -5,6 +5,7 @@ import static io.sparsefill.kernels.cuda.CudaDriver.check;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.OptionalInt;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
 import jcuda.driver.CUdevice_attribute;
@@ -39,10 +40,12 @@ final class CudaContext {
    */
   static CudaContext acquire(int ordinal) {
     CudaDriver.unavailable()
+        .or(() -> CudaDriver.tooOld(ordinal))
         .ifPresent(
             reason -> {
               throw new CudaFailure(
-                  "Cannot open a CUDA device: " + reason + "; use --backend cpu or auto");
+                  "Cannot open CUDA device %d: %s; use --backend cpu or auto"
+                      .formatted(ordinal, reason));
             });
     synchronized (OPEN) {
       CudaContext context = OPEN.get(ordinal);
@@ -53,6 +56,26 @@ final class CudaContext {
       context.holders++;
       return context;
     }
+  }
+
+  /** The device of the context that is current in the calling thread. */
+  static OptionalInt current() {
+    CUcontext current = new CUcontext();
+    check(JCudaDriver.cuCtxGetCurrent(current), "ask for the current CUDA context");
+    if (current.equals(new CUcontext())) {
+      return OptionalInt.empty();
+    }
+    CUdevice device = new CUdevice();
+    check(JCudaDriver.cuCtxGetDevice(device), "ask for the device of the current CUDA context");
+    for (int i = 0; i < CudaDriver.devices(); i++) {
+      CUdevice other = new CUdevice();
+      check(JCudaDriver.cuDeviceGet(other, i), "find CUDA device " + i);
+      if (other.equals(device)) {
+        return OptionalInt.of(i);
+      }
+    }
+    throw new CudaFailure(
+        "Cannot tell the device of the current CUDA context: it is none that the driver lists");
   }
 
   /** Holds it once more. */

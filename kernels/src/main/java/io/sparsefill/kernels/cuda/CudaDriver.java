@@ -34,7 +34,7 @@ final class CudaDriver {
       if (code != CUresult.CUDA_SUCCESS) {
         return Optional.of("cuDeviceGetCount failed: " + describe(code));
       }
-      return devices[0] > 0 ? tooOld() : Optional.of("the driver shows no device");
+      return devices[0] > 0 ? tooOld(0) : Optional.of("the driver shows no device");
     } catch (CudaFailure e) {
       return Optional.of(e.getMessage());
     } catch (LinkageError e) { // no libcuda.so.1, or no JCuda natives for this system
@@ -42,15 +42,26 @@ final class CudaDriver {
     }
   }
 
-  /** Why the first device cannot run the kernels. */
-  private static Optional<String> tooOld() {
+  /** How many devices the process sees. */
+  static int devices() {
+    int[] devices = new int[1];
+    check(JCudaDriver.cuDeviceGetCount(devices), "count CUDA devices");
+    return devices[0];
+  }
+
+  /**
+   * Why a device cannot run the kernels.
+   *
+   * @throws CudaFailure if there is no such device
+   */
+  static Optional<String> tooOld(int ordinal) {
     CUdevice device = new CUdevice();
     int[] major = new int[1];
-    check(JCudaDriver.cuDeviceGet(device, 0), "find CUDA device 0");
+    check(JCudaDriver.cuDeviceGet(device, ordinal), "find CUDA device " + ordinal);
     check(
         JCudaDriver.cuDeviceGetAttribute(
             major, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device),
-        "read the compute capability of CUDA device 0");
+        "read the compute capability of CUDA device " + ordinal);
     return major[0] >= 8
         ? Optional.empty()
         : Optional.of(
@@ -74,7 +85,7 @@ final class CudaDriver {
    */
   static void check(int code, String action) {
     if (code != CUresult.CUDA_SUCCESS) {
-      throw new CudaFailure("Cannot " + action + ": " + describe(code));
+      throw new CudaFailure("Cannot " + action + ": " + describe(code), code);
     }
   }
 

@@ -1,0 +1,84 @@
+package io.sparsefill.udf;
+
+import io.sparsefill.udf.model.ModelConfig;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+
+/**
+ * One task's hold on an engine of its executor ({@link ExecutorEngines}). Closing it ends neither
+ * the engine nor its model: they are there for the next task.
+ */
+public final class EngineLease implements AutoCloseable {
+  private final ExecutorEngines owner;
+  private final KeptEngines engines;
+  private final AtomicLong queuedNanos = new AtomicLong();
+  private final AtomicBoolean closed = new AtomicBoolean();
+
+  EngineLease(ExecutorEngines owner, KeptEngines engines) {
+    this.owner = owner;
+    this.engines = engines;
+  }
+
+  /**
+   * Pre-fills one document as {@link Engine#prefill} does; waits for its turn on the device, first
+   * come, first served.
+   *
+   * @throws InterruptedException if the thread is interrupted, also while it waits
+   * @throws DeviceLost if the GPU can no longer be used, by this document's fault or an earlier
+   *     one's; the task must fail, not the document
+   * @throws Exception what went wrong with this document, or what the sink threw
+   */
+  public PrefillResult prefill(int[] tokens, KvSink sink) throws Exception {
+    if (closed.get()) {
+      throw new IllegalStateException("Cannot pre-fill: the lease of the engine is closed");
+    }
+    long asked = System.nanoTime();
+    Engine engine;
+    try {
+      engine = engines.take();
+    } finally {
+      queuedNanos.addAndGet(System.nanoTime() - asked);
+    }
+    long begun = System.nanoTime();
+    try {
+      owner.refuseIfLost(); // the document before may have cost the device
+      PrefillResult result = engine.prefill(tokens, sink);
+      owner.tally().add(result, begun - asked, System.nanoTime() - begun);
+      return result;
+    } catch (Exception | Error e) {
+      owner.tally().addFailed(begun - asked);
+      owner.failIfLost(e);
+      throw e;
+    } finally {
+      engines.giveBack(engine);
+    }
+  }
+
+  /** The device. */
+  public String device() {
+    return engines.device();
+  }
+
+  /** The model's configuration. */
+  public ModelConfig config() {
+    return engines.config();
+  }
+
+  /** Seconds in which documents of this lease waited for those of others. */
+  public double queuedSeconds() {
+    return queuedNanos.get() / 1e9;
+  }
+
+  /** How many documents wait for a turn, of this lease and others. */
+  int waiting() {
+    return engines.waiting();
+  }
+
+  /** Gives the engine back. */
+  @Override
+  public void close() {
+    if (closed.compareAndSet(false, true)) {
+      owner.end(engines);
+    }
+  }
+}
