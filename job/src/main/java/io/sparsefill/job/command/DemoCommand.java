@@ -54,6 +54,7 @@ final class DemoCommand implements Callable<Integer> {
             RunOption.ATTENTION,
             RunOption.PATTERNS,
             RunOption.BACKEND,
+            RunOption.REQUIRE_GPU,
             RunOption.WEIGHTS,
             RunOption.MASTER));
   }
@@ -117,7 +118,10 @@ final class DemoCommand implements Callable<Integer> {
    */
   private static Map<String, String> machineOptions() {
     Map<String, String> options = SessionScope.configuration();
-    options.keySet().retainAll(Set.of(RunOption.BACKEND.key(), RunOption.WEIGHTS.key()));
+    options
+        .keySet()
+        .retainAll(
+            Set.of(RunOption.BACKEND.key(), RunOption.REQUIRE_GPU.key(), RunOption.WEIGHTS.key()));
     return options;
   }
 

@@ -36,13 +36,18 @@ final class RunBackend {
   /**
    * Decides.
    *
-   * @throws UsageException if the folder's documents are another backend's, if executors differ, or
-   *     if this machine computes and cannot
+   * @throws UsageException if the folder's documents are another backend's, if executors differ, if
+   *     this machine computes and cannot, or if a GPU is required and is not everywhere
    * @throws io.sparsefill.job.output.OutputRefused if the output folder holds something else
    */
   static BackendChoice of(SparkSession spark, RunOptions options, CheckedModel model)
       throws IOException {
     BackendChoice choice = choose(spark, options, model);
+    if (options.compute().requireGpu()) {
+      boolean here = spark.sparkContext().isLocal();
+      String folder = model.folder().toString();
+      requireGpu(choice, here ? List.of() : answers(spark, folder, "auto"));
+    }
     log.info("Backend of this run: {}", choice);
     return choice;
   }
@@ -144,6 +149,28 @@ final class RunBackend {
               + String.join(" or ", byName.keySet()));
     }
     return answers.get(0);
+  }
+
+  /**
+   * Refuses the CPU. Executors that come later cannot fall back either: a run's backend is fixed,
+   * and an engine that cannot have it fails its task.
+   *
+   * @param answers what each slot of executors could take
+   * @throws UsageException naming why not
+   */
+  static void requireGpu(BackendChoice choice, List<BackendChoice> answers) {
+    if (!choice.name().equals("cuda")) {
+      throw new UsageException(
+          "Cannot run with --require-gpu: the run would compute on %s; use --backend cuda where there is a GPU, or leave --require-gpu out"
+              .formatted(choice));
+    }
+    List<BackendChoice> without =
+        answers.stream().filter(answer -> !answer.name().equals("cuda")).toList();
+    if (!without.isEmpty()) {
+      throw new UsageException(
+          "Cannot run with --require-gpu: %d of %d task slots can only take %s; give executors GPUs (spark.executor.resource.gpu.amount), or leave --require-gpu out"
+              .formatted(without.size(), answers.size(), without.get(0)));
+    }
   }
 
   /** Memory that a backend can have on this machine: the GPU's, or what the heap leaves. */

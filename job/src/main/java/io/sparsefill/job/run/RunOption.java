@@ -34,6 +34,7 @@ public enum RunOption {
       "NAME",
       "auto",
       "cpu, cuda, or auto: what the output folder's documents were made by, else the GPU where executors have one"),
+  REQUIRE_GPU("", "false", "end before the first document unless there is a GPU for every task"),
   WEIGHTS("MODE", "resident", "resident, or stream: layer by layer from the checkpoint"),
   ROPE_FREQUENCIES(
       "TYPE",

@@ -52,6 +52,7 @@ public record RunOptions(
    * @param attention {@code --attention} as given
    * @param patterns MInference pattern file, or null
    * @param backend auto, cpu or cuda
+   * @param requireGpu whether a run on the CPU is refused
    * @param weights resident or stream
    * @param ropeFrequencies precision of the rotary frequencies
    */
@@ -59,6 +60,7 @@ public record RunOptions(
       String attention,
       String patterns,
       String backend,
+      boolean requireGpu,
       String weights,
       RopeFrequencies ropeFrequencies) {}
 
@@ -105,6 +107,7 @@ public record RunOptions(
             compute.attention(),
             compute.patterns(),
             backend.name(),
+            compute.requireGpu(),
             compute.weights(),
             compute.ropeFrequencies());
     return new RunOptions(model, input, tokens, decided, output, limits, dryRun, master);
@@ -149,6 +152,7 @@ public record RunOptions(
         attention,
         patterns,
         values.choice(RunOption.BACKEND, List.of("auto", "cpu", "cuda"), word -> word),
+        values.isOn(RunOption.REQUIRE_GPU),
         values.choice(RunOption.WEIGHTS, List.of("resident", "stream"), word -> word),
         frequencies);
   }

@@ -1,7 +1,9 @@
 package io.sparsefill.job.command;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.sparsefill.kernels.cuda.CudaBackend;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -71,6 +73,29 @@ class UsageTest {
     refused(Cli.runOver(input, output, "--attention", "flash"), "'flash'", "a-shape");
     refused(Cli.runOver(input, output, "--backend", "cuda"), "cuda", "cpu");
     refused(Cli.runOver(input, output, "--emit", "kv", "--full-logits"), "--full-logits", "kv");
+  }
+
+  @Test
+  void theCpuIsRefusedWhereAGpuIsRequired() {
+    refused(Cli.runOver(input, output, "--require-gpu", "--backend", "cpu"), "cpu (as asked for)");
+    if (CudaBackend.unavailable().isPresent()) {
+      String reason = CudaBackend.unavailable().get();
+      refused(Cli.runOver(input, output, "--require-gpu"), "--require-gpu", "cpu", reason);
+      refused(
+          Cli.run("plan", "--model", Cli.MODEL, "--input", input, "--require-gpu"),
+          "--require-gpu",
+          reason);
+    }
+  }
+
+  /** Oracle: the device in the documents' rows. */
+  @Test
+  void aRequiredGpuPrefillsEveryDocument() {
+    assumeTrue(CudaBackend.unavailable().isEmpty(), () -> CudaBackend.unavailable().get());
+    Cli.runOver(input, output, "--require-gpu").expect(ExitCode.DONE);
+    assertThat(Cli.rows(output, "documents", "device", "true"))
+        .hasSize(2)
+        .allMatch(row -> row.getString(0).startsWith("cuda ("));
   }
 
   @Test

@@ -67,6 +67,19 @@ class RunBackendTest {
   }
 
   @Test
+  void aRequiredGpuMustBeEverywhere() {
+    RunBackend.requireGpu(CUDA, List.of(CUDA, CUDA));
+    RunBackend.requireGpu(CUDA, List.of());
+    assertThatThrownBy(() -> RunBackend.requireGpu(CPU, List.of()))
+        .isInstanceOf(UsageException.class)
+        .hasMessageContaining("--require-gpu: the run would compute on cpu (no driver)");
+    assertThatThrownBy(() -> RunBackend.requireGpu(CUDA, List.of(CUDA, CPU, CPU)))
+        .isInstanceOf(UsageException.class)
+        .hasMessageContaining("2 of 3 task slots can only take cpu (no driver)")
+        .hasMessageContaining("spark.executor.resource.gpu.amount");
+  }
+
+  @Test
   void everySlotAnswersAsThisMachineWould() {
     // Oracle: the driver, which is the executor here.
     SparkSession spark =

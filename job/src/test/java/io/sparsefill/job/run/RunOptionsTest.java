@@ -47,7 +47,8 @@ class RunOptionsTest {
         .isEqualTo(new RunOptions.Tokens(BosPolicy.AUTO, 0, OnTooLong.FAIL));
     assertThat(options.compute())
         .isEqualTo(
-            new RunOptions.Compute("minference", null, "auto", "resident", RopeFrequencies.FP32));
+            new RunOptions.Compute(
+                "minference", null, "auto", false, "resident", RopeFrequencies.FP32));
     assertThat(options.output().path()).isEqualTo("o");
     assertThat(options.output().emit()).containsExactlyInAnyOrder(Emit.KV, Emit.LOGITS);
     assertThat(options.output().lastPositions()).isEqualTo(1);
