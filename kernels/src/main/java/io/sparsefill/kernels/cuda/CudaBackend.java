@@ -16,14 +16,10 @@ import io.sparsefill.kernels.RopeTable;
 import io.sparsefill.kernels.Shapes;
 import io.sparsefill.kernels.Tensor;
 import io.sparsefill.kernels.Workers;
-import java.nio.IntBuffer;
-import java.util.ArrayDeque;
-import java.util.Deque;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
-import jcuda.driver.CUdevice_attribute;
 import jcuda.driver.JCudaDriver;
 
 /**
@@ -34,19 +30,19 @@ import jcuda.driver.JCudaDriver;
 public final class CudaBackend implements Backend {
   private final CudaContext context;
   private final Workers workers;
-  private final Deque<AutoCloseable> owned = new ArrayDeque<>();
+  private final Owned owned = new Owned();
   private final DeviceMemory memory;
   private final CudaStream stream;
   private final Transfers transfers;
   private final MatrixUploads uploads;
   private final RowKernels rows;
+  private final TokenOperators tokens;
   private final CudaGemm gemm;
   private final Findings findings;
   private final StreamClock clock;
   private final IndexBuilder indexing;
   private final CudaAttention attention;
   private final Departure departure;
-  private DeviceMemory.Block nllScratch;
   private boolean closed;
 
   /** Why no CUDA device can be used, for logs; empty when one can. */
@@ -105,44 +101,34 @@ public final class CudaBackend implements Backend {
 
   private CudaBackend(int ordinal, int threads, GemmChoice products, boolean poisoned) {
     this.context = CudaContext.acquire(ordinal);
-    owned.push(context::release);
+    owned.add(context::release);
     boolean complete = false;
     try {
       context.enter();
-      this.memory = own(new DeviceMemory(context, poisoned));
-      this.workers = own(new Workers(threads));
-      this.stream = own(new CudaStream());
-      this.transfers = own(new Transfers(stream));
-      this.uploads = own(new MatrixUploads(workers));
+      this.memory = owned.add(new DeviceMemory(context, poisoned));
+      this.workers = owned.add(new Workers(threads));
+      this.stream = owned.add(new CudaStream());
+      this.transfers = owned.add(new Transfers(stream));
+      this.uploads = owned.add(new MatrixUploads(workers));
       this.rows = new RowKernels(context, stream);
-      this.gemm = own(products.open(() -> TiledGemm.open(context, memory, stream)));
-      this.findings = own(new Findings(memory, stream));
-      this.clock = own(new StreamClock(stream));
+      this.tokens = owned.add(new TokenOperators(memory, transfers, rows));
+      this.gemm = owned.add(products.open(() -> TiledGemm.open(context, memory, stream)));
+      this.findings = owned.add(new Findings(memory, stream));
+      this.clock = owned.add(new StreamClock(stream));
       this.indexing = new IndexBuilder(context, memory, stream, transfers, findings, clock);
       this.attention = new CudaAttention(context, stream, findings);
-      this.departure = own(new Departure(context, memory, stream));
+      this.departure = owned.add(new Departure(context, memory, stream));
       complete = true;
     } finally {
       if (!complete) {
-        closeAll();
+        owned.close();
       }
     }
   }
 
-  private <T extends AutoCloseable> T own(T resource) {
-    owned.push(resource);
-    return resource;
-  }
-
   @Override
   public String device() {
-    return "cuda (%s, sm_%d%d, %.0f GiB, bf16, products by %s)"
-        .formatted(
-            context.name(),
-            context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR),
-            context.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR),
-            context.totalBytes() / (double) (1L << 30),
-            gemm.name());
+    return "cuda (%s, bf16, products by %s)".formatted(context.describe(), gemm.name());
   }
 
   /** What makes its indices. */
@@ -279,63 +265,17 @@ public final class CudaBackend implements Backend {
   }
 
   @Override
-  public Tensor rope(RopeTable rope, int tokens) {
-    float[] frequencies = new float[rope.inverseFrequency().length];
-    for (int i = 0; i < frequencies.length; i++) {
-      frequencies[i] = (float) rope.inverseFrequency()[i];
-    }
-    CudaTensor table =
-        CudaTensor.allocate(
-            memory,
-            tokens,
-            2L * frequencies.length,
-            ElementType.FP32,
-            "RoPE of " + tokens + " positions");
-    boolean complete = false;
-    try (DeviceMemory.Block device =
-        memory.allocate((long) frequencies.length * Float.BYTES, "RoPE frequencies")) {
-      transfers.upload(frequencies, device);
-      rows.rope(device.address(), rope.attentionScaling(), table);
-      complete = true;
-      return table;
-    } finally {
-      if (!complete) {
-        table.close();
-      }
-    }
+  public Tensor rope(RopeTable rope, int positions) {
+    context.enter();
+    return tokens.rope(rope, positions);
   }
 
   @Override
-  public void embed(Tensor table, int[] tokens, int from, Tensor out) {
+  public void embed(Tensor table, int[] ids, int from, Tensor out) {
     CudaTensor source = CudaTensor.of(table).as(ElementType.BF16, "the embedding");
     CudaTensor target = CudaTensor.of(out, out.rows(), table.cols(), "embedded tokens");
-    int count = Math.toIntExact(target.rows());
-    for (int position = from; position < from + count; position++) {
-      int token = tokens[position];
-      if (token < 0 || token >= source.rows()) {
-        throw new IllegalArgumentException(
-            "Cannot embed token %d at position %d: the embedding table has %d rows; is the tokenizer that of the model?"
-                .formatted(token, position, source.rows()));
-      }
-    }
     context.enter();
-    try (DeviceMemory.Block ids = ints(tokens, from, count, "token ids")) {
-      rows.embed(source, ids.address(), target.willBeWritten());
-    }
-  }
-
-  private DeviceMemory.Block ints(int[] values, int from, int count, String what) {
-    DeviceMemory.Block block = memory.allocate((long) count * Integer.BYTES, what);
-    boolean complete = false;
-    try {
-      transfers.upload(IntBuffer.wrap(values, from, count), block, 0);
-      complete = true;
-      return block;
-    } finally {
-      if (!complete) {
-        block.close();
-      }
-    }
+    tokens.embed(source, ids, from, target);
   }
 
   @Override
@@ -378,34 +318,10 @@ public final class CudaBackend implements Backend {
       Tensor q,
       Tensor k,
       Tensor v) {
-    int d = shape.headDim();
-    long count = qkv.rows();
-    long queryCols = q == null ? 0 : (long) shape.heads() * d;
-    long keyCols = (long) shape.kvHeads() * d;
-    CudaTensor source = CudaTensor.of(qkv, count, queryCols + 2 * keyCols, "projected q, k, v");
-    CudaTensor queries = q == null ? null : CudaTensor.of(q, count, queryCols, "queries");
-    CudaTensor keys = CudaTensor.of(k, count, keyCols, "keys");
-    CudaTensor values = CudaTensor.of(v, count, keyCols, "values");
-    CudaTensor table = CudaTensor.of(rope).as(ElementType.FP32, "the RoPE table");
-    table.rows(position, count); // throws where the table ends before
-    CudaTensor qNorm = norms == null ? null : CudaTensor.of(norms.q(), 1, d, "query norm");
-    CudaTensor kNorm = norms == null ? null : CudaTensor.of(norms.k(), 1, d, "key norm");
+    CudaTensor keys = CudaTensor.of(k);
+    CudaTensor values = CudaTensor.of(v);
     context.enter();
-    if (queries != null) {
-      queries.willBeWritten();
-    }
-    rows.splitAndRotate(
-        source,
-        shape,
-        position,
-        table,
-        interleaved,
-        qNorm,
-        kNorm,
-        norms == null ? 0 : norms.eps(),
-        queries,
-        keys.willBeWritten(),
-        values.willBeWritten());
+    rows.splitAndRotate(qkv, shape, position, rope, interleaved, norms, q, keys, values);
     // Keys and values may leave from here on, while the attention runs.
     keys.writtenBy(stream);
     values.writtenBy(stream);
@@ -471,32 +387,8 @@ public final class CudaBackend implements Backend {
 
   @Override
   public void nll(Tensor logits, int[] targets, int from, float[] result, int offset) {
-    CudaTensor source = CudaTensor.of(logits);
-    int count = Math.toIntExact(source.rows());
-    for (int i = from; i < from + count; i++) {
-      if (targets[i] < 0 || targets[i] >= source.cols()) {
-        throw new IllegalArgumentException(
-            "Cannot compute: target %d at position %d is outside of %d logits"
-                .formatted(targets[i], i, source.cols()));
-      }
-    }
     context.enter();
-    DeviceMemory.Block scratch = nllScratch((long) count * (Integer.BYTES + Float.BYTES));
-    long ids = (long) count * Float.BYTES;
-    transfers.upload(IntBuffer.wrap(targets, from, count), scratch, ids);
-    rows.nll(source, scratch.address() + ids, scratch.address());
-    transfers.download(scratch, 0, result, offset, count);
-  }
-
-  /** Room for targets and log-likelihoods, kept for the next block of logits. */
-  private DeviceMemory.Block nllScratch(long bytes) {
-    if (nllScratch == null || nllScratch.size() < bytes) {
-      if (nllScratch != null) {
-        nllScratch.close();
-      }
-      nllScratch = memory.allocateOwn(bytes, "log-likelihoods");
-    }
-    return nllScratch;
+    tokens.nll(CudaTensor.of(logits), targets, from, result, offset);
   }
 
   @Override
@@ -534,28 +426,6 @@ public final class CudaBackend implements Backend {
     closed = true;
     context.enter();
     check(JCudaDriver.cuStreamSynchronize(stream.handle()), "finish the pre-fill");
-    if (nllScratch != null) {
-      nllScratch.close();
-    }
-    closeAll();
-  }
-
-  /** Last made, first closed; every one is closed even if one fails. */
-  private void closeAll() {
-    Throwable failure = null;
-    while (!owned.isEmpty()) {
-      try {
-        owned.pop().close();
-      } catch (Exception e) {
-        if (failure == null) {
-          failure = e;
-        } else {
-          failure.addSuppressed(e);
-        }
-      }
-    }
-    if (failure != null) {
-      throw new CudaFailure("Cannot give back everything on the device: " + failure, failure);
-    }
+    owned.close();
   }
 }

@@ -130,6 +130,16 @@ final class CudaContext {
     return new String(text, 0, length, StandardCharsets.UTF_8);
   }
 
+  /** Name, compute capability and memory, for logs and the documents table. */
+  String describe() {
+    return "%s, sm_%d%d, %.0f GiB"
+        .formatted(
+            name(),
+            attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR),
+            attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR),
+            totalBytes() / (double) (1L << 30));
+  }
+
   /** Bytes of device memory. */
   long totalBytes() {
     long[] bytes = new long[1];

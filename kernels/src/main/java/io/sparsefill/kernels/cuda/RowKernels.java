@@ -1,8 +1,10 @@
 package io.sparsefill.kernels.cuda;
 
 import io.sparsefill.kernels.AttentionShape;
+import io.sparsefill.kernels.Backend;
+import io.sparsefill.kernels.Tensor;
 
-/** Starts the kernels of {@code rows.cu}. Shapes are checked by the caller. */
+/** Starts the kernels of {@code rows.cu}. */
 final class RowKernels {
   private final CudaStream stream;
   private final Kernel rope;
@@ -81,24 +83,32 @@ final class RowKernels {
             out.type() == ElementType.FP32));
   }
 
-  /**
-   * Splits heads; see {@link io.sparsefill.kernels.Backend#splitAndRotate}.
-   *
-   * @param qNorm norm weight of queries, or null without QK norm, as {@code kNorm}
-   * @param q null when there are no queries
-   */
+  /** Splits heads, and checks shapes; see {@link Backend#splitAndRotate}. */
   void splitAndRotate(
-      CudaTensor qkv,
+      Tensor projected,
       AttentionShape shape,
       int position,
-      CudaTensor table,
+      Tensor rope,
       boolean interleaved,
-      CudaTensor qNorm,
-      CudaTensor kNorm,
-      float eps,
-      CudaTensor q,
+      Backend.QkNorm norms,
+      Tensor rotated,
       CudaTensor k,
       CudaTensor v) {
+    int d = shape.headDim();
+    long count = projected.rows();
+    long queryCols = rotated == null ? 0 : (long) shape.heads() * d;
+    long keyCols = (long) shape.kvHeads() * d;
+    CudaTensor qkv = CudaTensor.of(projected, count, queryCols + 2 * keyCols, "projected q, k, v");
+    CudaTensor q = rotated == null ? null : CudaTensor.of(rotated, count, queryCols, "queries");
+    CudaTensor.of(k, count, keyCols, "keys").willBeWritten();
+    CudaTensor.of(v, count, keyCols, "values").willBeWritten();
+    CudaTensor table = CudaTensor.of(rope).as(ElementType.FP32, "the RoPE table");
+    table.rows(position, count); // throws where the table ends before
+    CudaTensor qNorm = norms == null ? null : CudaTensor.of(norms.q(), 1, d, "query norm");
+    CudaTensor kNorm = norms == null ? null : CudaTensor.of(norms.k(), 1, d, "key norm");
+    if (q != null) {
+      q.willBeWritten();
+    }
     int queries = q == null ? 0 : shape.heads();
     int pairs = Math.toIntExact(table.cols() / 2);
     int lanes = lanes(shape.headDim(), pairs);
@@ -128,7 +138,7 @@ final class RowKernels {
             pairs,
             position,
             interleaved,
-            eps,
+            norms == null ? 0 : norms.eps(),
             lanes));
   }
 
