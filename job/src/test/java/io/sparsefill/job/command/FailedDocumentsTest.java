@@ -2,11 +2,7 @@ package io.sparsefill.job.command;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -58,7 +54,7 @@ class FailedDocumentsTest {
 
   @Test
   void documentThatFailsInsideTheEngineLeavesNothingVisible() throws IOException {
-    Path model = withNanEmbedding(300);
+    Path model = BrokenModel.withNanEmbedding(folder, 300);
     Path input = folder.resolve("in.jsonl");
     int[] good = IntStream.range(0, 500).map(i -> 400 + i % 90).toArray();
     int[] bad = good.clone();
@@ -97,7 +93,7 @@ class FailedDocumentsTest {
 
   @Test
   void tooManyErrorsBetweenWavesEndTheRunAndTheNextOneFinishes() throws IOException {
-    Path model = withNanEmbedding(300);
+    Path model = BrokenModel.withNanEmbedding(folder, 300);
     Path input = folder.resolve("in.jsonl");
     int[] good = IntStream.range(0, 300).map(i -> 400 + i % 90).toArray();
     int[] bad = IntStream.range(0, 500).map(i -> i == 10 ? 300 : 400 + i % 90).toArray();
@@ -160,29 +156,5 @@ class FailedDocumentsTest {
     assertThat(Cli.rows(output, "documents", "doc_id, error", "true")).hasSize(1);
     Cli.runOver(input, output, "--max-error-rate", 0.25).expect(ExitCode.DONE);
     assertThat(Cli.rows(output, "documents", "doc_id", "status = 'ok'")).hasSize(3);
-  }
-
-  /** A copy of the bundled model with one row of its embedding replaced. */
-  private Path withNanEmbedding(int token) throws IOException {
-    Path model = Files.createDirectory(folder.resolve("nan-model"));
-    for (String name : new String[] {"config.json", "tokenizer.json"}) {
-      Files.copy(Cli.MODEL.resolve(name), model.resolve(name));
-    }
-    ByteBuffer weights =
-        ByteBuffer.wrap(Files.readAllBytes(Cli.MODEL.resolve("model.safetensors")))
-            .order(ByteOrder.LITTLE_ENDIAN);
-    int header = Math.toIntExact(weights.getLong(0));
-    JsonNode embedding =
-        new ObjectMapper()
-            .readTree(weights.array(), Long.BYTES, header)
-            .path("model.embed_tokens.weight");
-    int width = embedding.path("shape").get(1).asInt();
-    int row =
-        Long.BYTES + header + embedding.path("data_offsets").get(0).asInt() + token * width * 2;
-    for (int i = 0; i < width; i++) {
-      weights.putShort(row + 2 * i, (short) 0x7fc0); // bf16 NaN
-    }
-    Files.write(model.resolve("model.safetensors"), weights.array());
-    return model;
   }
 }
