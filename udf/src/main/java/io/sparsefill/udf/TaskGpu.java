@@ -2,6 +2,8 @@ package io.sparsefill.udf;
 
 import io.sparsefill.kernels.cuda.CudaBackend;
 import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
 import org.apache.spark.TaskContext;
 import org.apache.spark.resource.ResourceInformation;
 
@@ -10,20 +12,31 @@ import org.apache.spark.resource.ResourceInformation;
  * spark.task.resource.gpu.amount}), else the one whose CUDA context is current in its thread, as
  * the RAPIDS Accelerator leaves it, else the first.
  */
-final class TaskGpu {
+public final class TaskGpu {
   private static final String RESOURCE = "gpu";
 
   private TaskGpu() {}
 
   /** The ordinal, among the devices that this process sees, for the calling thread's task. */
   static int ordinal() {
-    int devices = CudaBackend.devices();
     TaskContext task = TaskContext.get();
-    ResourceInformation gpu = task == null ? null : task.resourcesJMap().get(RESOURCE);
-    if (gpu != null && gpu.addresses().length > 0) {
-      return ordinal(gpu.addresses()[0], System.getenv("CUDA_VISIBLE_DEVICES"), devices);
-    }
-    return CudaBackend.currentDevice().orElse(0);
+    OptionalInt given = task == null ? OptionalInt.empty() : of(task.resourcesJMap());
+    return given.isPresent() ? given.getAsInt() : CudaBackend.currentDevice().orElse(0);
+  }
+
+  /**
+   * The ordinal, among the devices that this process sees, of the first GPU among the resources
+   * that Spark gave to a task or an executor; empty when there is none.
+   *
+   * @throws IllegalArgumentException if the process does not see it
+   */
+  public static OptionalInt of(Map<String, ResourceInformation> resources) {
+    ResourceInformation gpu = resources.get(RESOURCE);
+    return gpu == null || gpu.addresses().length == 0
+        ? OptionalInt.empty()
+        : OptionalInt.of(
+            ordinal(
+                gpu.addresses()[0], System.getenv("CUDA_VISIBLE_DEVICES"), CudaBackend.devices()));
   }
 
   /**

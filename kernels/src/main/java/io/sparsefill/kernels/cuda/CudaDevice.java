@@ -7,7 +7,7 @@ import jcuda.driver.CUdevice_attribute;
 import jcuda.driver.JCudaDriver;
 
 /**
- * What is known of the first CUDA device without computing on it, for people and for plans.
+ * What is known of a CUDA device without computing on it, for people and for plans.
  *
  * @param device name, compute capability, multiprocessors, driver
  * @param products what multiplies matrices on it, and why not cuBLAS
@@ -18,12 +18,21 @@ import jcuda.driver.JCudaDriver;
 public record CudaDevice(
     String device, String products, String attention, long totalBytes, long freeBytes) {
   /**
-   * Looks.
+   * Looks at the first one.
    *
    * @throws CudaFailure if there is no driver or no fitting device, saying why
    */
   public static CudaDevice first() {
-    CudaContext context = CudaContext.acquire(0);
+    return at(0);
+  }
+
+  /**
+   * Looks at one of the devices that the process sees.
+   *
+   * @throws CudaFailure if there is no driver or no fitting device, saying why
+   */
+  public static CudaDevice at(int ordinal) {
+    CudaContext context = CudaContext.acquire(ordinal);
     try {
       context.enter();
       return new CudaDevice(

@@ -14,6 +14,10 @@ import jcuda.driver.JCudaDriver;
  */
 final class CudaDriver {
   private static final Pattern MISSING = Pattern.compile("[^\\s/]+: cannot open shared object.*");
+
+  /** What the driver must be for, as cuDriverGetVersion counts: CUDA 12.0, whose PTX is carried. */
+  private static final int OLDEST = 12000;
+
   private static final Optional<String> UNAVAILABLE = initialise();
 
   private CudaDriver() {}
@@ -28,6 +32,13 @@ final class CudaDriver {
       int code = JCudaDriver.cuInit(0);
       if (code != CUresult.CUDA_SUCCESS) {
         return Optional.of("cuInit failed: " + describe(code));
+      }
+      int[] version = new int[1];
+      check(JCudaDriver.cuDriverGetVersion(version), "read the driver's CUDA version");
+      if (version[0] < OLDEST) {
+        return Optional.of(
+            "the driver is for CUDA %d.%d, but the kernels need 12.0 (driver R525) or newer"
+                .formatted(version[0] / 1000, version[0] % 1000 / 10));
       }
       int[] devices = new int[1];
       code = JCudaDriver.cuDeviceGetCount(devices);

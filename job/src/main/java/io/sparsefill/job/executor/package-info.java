@@ -1,0 +1,2 @@
+/** What {@link io.sparsefill.job.SparsefillPlugin} does on the driver and on executors. */
+package io.sparsefill.job.executor;
