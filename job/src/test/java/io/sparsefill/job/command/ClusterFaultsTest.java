@@ -2,6 +2,7 @@ package io.sparsefill.job.command;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.sparsefill.job.SparsefillPlugin;
 import io.sparsefill.job.command.FaultyFileSystem.Fault;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -47,6 +48,18 @@ class ClusterFaultsTest {
     try (ClusterRun run = ClusterRun.start(folder, conf)) {
       assertThat(run.code()).as(run.log()).isEqualTo(ExitCode.DONE);
       assertThat(run.log()).contains("Lost executor");
+    }
+    assertThat(folder.resolve(FaultyFileSystem.HAPPENED)).exists();
+    everyDocumentIsThereOnce();
+  }
+
+  @Test
+  void executorThatHasLostItsGpuInTheMiddleOfADocument() throws Exception {
+    conf.put("spark.plugins", SparsefillPlugin.class.getName());
+    ClusterRun.fault(conf, Fault.LOSE_GPU, folder);
+    try (ClusterRun run = ClusterRun.start(folder, conf, "--strict")) {
+      assertThat(run.code()).as(run.log()).isEqualTo(ExitCode.DONE);
+      assertThat(run.log()).contains("Command exited with code 87");
     }
     assertThat(folder.resolve(FaultyFileSystem.HAPPENED)).exists();
     everyDocumentIsThereOnce();

@@ -1,5 +1,6 @@
 package io.sparsefill.job.command;
 
+import io.sparsefill.kernels.cuda.CudaFailure;
 import java.io.BufferedOutputStream;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -52,6 +53,8 @@ public final class FaultyFileSystem extends LocalFileSystem {
     FAIL,
     /** All files of a folder together must not have more than some bytes. */
     FULL,
+    /** The process that makes the first kv file says that it has lost its GPU; no other. */
+    LOSE_GPU,
     /** Whoever makes a kv file waits until the test says so. */
     HOLD
   }
@@ -110,6 +113,13 @@ public final class FaultyFileSystem extends LocalFileSystem {
         case FAIL -> {
           if (isFirst(folder)) {
             return limited(out, out::size);
+          }
+        }
+        case LOSE_GPU -> {
+          if (isFirst(folder)) {
+            out.close();
+            throw new IOException(
+                new CudaFailure("Cannot bring keys to the host: CUDA_ERROR_ILLEGAL_ADDRESS", 700));
           }
         }
         case HOLD -> {
