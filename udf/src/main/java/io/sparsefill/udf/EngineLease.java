@@ -45,6 +45,8 @@ public final class EngineLease implements AutoCloseable {
       PrefillResult result = engine.prefill(tokens, sink);
       owner.tally().add(result, begun - asked, System.nanoTime() - begun);
       return result;
+    } catch (InterruptedException e) {
+      throw e; // no document's failure
     } catch (Exception | Error e) {
       owner.tally().addFailed(begun - asked);
       owner.failIfLost(e);

@@ -7,6 +7,8 @@ import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.locks.ReentrantLock;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The engines of the same options on one device: on a GPU a single one, which tasks take in turns
@@ -35,6 +37,8 @@ final class KeptEngines {
   interface Opener {
     Engine open(EngineOptions options, int ordinal);
   }
+
+  private static final Logger LOG = LoggerFactory.getLogger(KeptEngines.class);
 
   private final Key key;
   private final Opener opener;
@@ -65,6 +69,12 @@ final class KeptEngines {
     opening.lockInterruptibly();
     try {
       if (first == null) {
+        if (key.kind() == BackendKind.CUDA) {
+          LOG.info(
+              "Opening GPU {} of those that the process sees, CUDA_VISIBLE_DEVICES is {}",
+              key.ordinal(),
+              System.getenv("CUDA_VISIBLE_DEVICES"));
+        }
         Engine engine = opener.open(key.options(), key.ordinal());
         synchronized (all) {
           all.add(engine);

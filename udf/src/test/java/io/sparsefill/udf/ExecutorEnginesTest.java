@@ -161,6 +161,7 @@ class ExecutorEnginesTest {
           .hasCauseInstanceOf(InterruptedException.class);
       gate.open.countDown();
       one.get();
+      assertThat(engines.figures().failed()).isZero();
       assertThat(second.prefill(TOKENS, new KvCollector()).tokenCount()).isEqualTo(TOKENS.length);
     }
   }

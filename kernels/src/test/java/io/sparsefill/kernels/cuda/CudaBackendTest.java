@@ -73,6 +73,20 @@ class CudaBackendTest {
     assertThat(backend.peakBytes()).isGreaterThan(2L << 28);
   }
 
+  /** Oracle: the driver, asked for the device of the context that operators leave current. */
+  @Test
+  void theDeviceIsTheOneThatWasAskedFor() {
+    int last = CudaBackend.devices() - 1;
+    try (CudaBackend backend = new CudaBackend(last, 1);
+        Tensor tensor = backend.upload(ArrayMatrix.of(2, 2, 3), "a test")) {
+      assertThat(backend.read(tensor)).containsOnly(3f);
+      assertThat(CudaBackend.currentDevice()).hasValue(last);
+    }
+    assertThatThrownBy(() -> new CudaBackend(last + 1, 1))
+        .isInstanceOf(CudaFailure.class)
+        .hasMessageContaining("CUDA device " + (last + 1));
+  }
+
   @Test
   void aTensorOutlivesTheBackendThatMadeIt() {
     ArrayMatrix matrix = ArrayMatrix.random(70, 33, 1, new Random(1));
