@@ -131,16 +131,13 @@ public final class Run {
                 model.identity(options).fields());
     Prediction prediction = prediction(spark, options, model, found.runs());
     try (TokenizedCorpus corpus = readAndTokenize(spark, options, model, found.done())) {
+      int slots = PrefillTasks.of(spark).slots();
       List<PlannedWave> waves =
-          Waves.plan(
-              corpus.summaries(),
-              prediction.cost(),
-              SessionScope.slots(spark),
-              options.limits().waveSeconds());
+          Waves.plan(corpus.summaries(), prediction.cost(), slots, options.limits().waveSeconds());
       return new RunPlan(
           corpus.summaries(),
           waves,
-          SessionScope.slots(spark),
+          slots,
           backend,
           longest(spark, options, model, corpus.summaries()),
           prediction.basis(),
@@ -162,7 +159,7 @@ public final class Run {
       return null;
     }
     MemoryPlan memory =
-        Engine.memoryPlan(model.engine(options, SessionScope.taskCpus(spark)), tokens);
+        Engine.memoryPlan(model.engine(options, PrefillTasks.of(spark).threads()), tokens);
     boolean here = spark.sparkContext().isLocal();
     return new LongestDocument(
         tokens, memory, here ? RunBackend.deviceBytes(options.compute().backend()) : 0);
@@ -260,7 +257,7 @@ public final class Run {
   private PrefillPartition prefillPartition(int wave, Progress progress) {
     RunOptions.Output wanted = options.output();
     return new PrefillPartition(
-        model.engine(options, SessionScope.taskCpus(spark)),
+        model.engine(options, PrefillTasks.of(spark).threads()),
         options.tokens().bos(),
         new LogitsRows(wanted.emit(), wanted.topK(), wanted.fullLogits()),
         output.writerOptions(wave, wanted.kvCompression()),
@@ -313,7 +310,7 @@ public final class Run {
       SparkSession spark, RunOptions options, CheckedModel model, List<Manifest.Run> runs) {
     CostModel assumed =
         CostEstimate.of(
-            model.config(), options.compute().attention(), SessionScope.taskCpus(spark));
+            model.config(), options.compute().attention(), PrefillTasks.of(spark).threads());
     return Prediction.of(assumed, runs, conditions(spark, options));
   }
 
@@ -322,7 +319,7 @@ public final class Run {
     return Map.of(
         "weights", options.compute().weights(),
         "kv_compression", options.output().kvCompression().label(),
-        "threads", Integer.toString(SessionScope.taskCpus(spark)));
+        "threads", Integer.toString(PrefillTasks.of(spark).threads()));
   }
 
   private static long kvBytes(CheckedModel model, RunOptions options, List<PlannedWave> waves) {

@@ -15,6 +15,7 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.slf4j.Logger;
@@ -106,14 +107,12 @@ final class RunBackend {
    */
   static List<BackendChoice> answers(SparkSession spark, String model, String word) {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    int slots = SessionScope.slots(spark);
+    PrefillTasks tasks = PrefillTasks.of(spark);
     context.setJobDescription("asking executors for their backend");
     try {
-      return context
-          .parallelize(IntStream.range(0, slots).boxed().toList(), slots)
-          .map(slot -> answer(model, word))
-          .collect()
-          .stream()
+      JavaRDD<Integer> slots =
+          context.parallelize(IntStream.range(0, tasks.slots()).boxed().toList(), tasks.slots());
+      return tasks.on(slots.map(slot -> answer(model, word))).collect().stream()
           .map(text -> text.split(SEPARATOR, 2))
           .map(parts -> new BackendChoice(parts[0], parts[1]))
           .toList();

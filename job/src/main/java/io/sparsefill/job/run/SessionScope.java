@@ -129,17 +129,7 @@ public final class SessionScope implements AutoCloseable {
 
   /** Threads that one task may use: {@code spark.task.cpus}. */
   public int taskCpus() {
-    return taskCpus(spark);
-  }
-
-  /** Threads that one task may use: {@code spark.task.cpus}. */
-  static int taskCpus(SparkSession spark) {
     return spark.sparkContext().getConf().getInt("spark.task.cpus", 1);
-  }
-
-  /** How many tasks run at once, at least 1. */
-  static int slots(SparkSession spark) {
-    return Math.max(1, spark.sparkContext().defaultParallelism() / taskCpus(spark));
   }
 
   @Override

@@ -56,6 +56,7 @@ final class Waves {
   private final Map<String, String> conditions;
   private final double waveSeconds;
   private final IntFunction<PrefillPartition> prefill;
+  private final PrefillTasks tasks;
   private final List<DocumentSummary> left = new ArrayList<>();
   private EngineTime engines = EngineTime.NONE;
   private long started;
@@ -84,6 +85,7 @@ final class Waves {
     this.conditions = conditions;
     this.waveSeconds = waveSeconds;
     this.prefill = prefill;
+    this.tasks = PrefillTasks.of(spark);
   }
 
   /** The waves of a run with nothing measured yet. */
@@ -106,11 +108,10 @@ final class Waves {
     started = System.nanoTime();
     int finished = 0;
     while (!left.isEmpty() && !tally.errorRateExceeded()) {
-      slots = Math.max(slots, SessionScope.slots(spark));
+      int now = PrefillTasks.of(spark).slots();
+      slots = Math.max(slots, now);
       CostModel cost = tally.learnt();
-      finished +=
-          prefill(
-              plan(left, cost, SessionScope.slots(spark), waveSeconds), cost, finished, firstWave);
+      finished += prefill(plan(left, cost, now, waveSeconds), cost, finished, firstWave);
     }
     log.info(
         "{}",
@@ -179,8 +180,8 @@ final class Waves {
     // A wave that is given up must not go on for the rest of a long document.
     spark.sparkContext().setLocalProperty(INTERRUPT_ON_CANCEL, "true");
     try {
-      return new UnderWay(
-          number, name, wave, documents.mapPartitions(prefill.apply(number)).collectAsync());
+      JavaRDD<byte[]> bins = documents.mapPartitions(prefill.apply(number));
+      return new UnderWay(number, name, wave, tasks.on(bins).collectAsync());
     } finally {
       spark.sparkContext().setLocalProperty(INTERRUPT_ON_CANCEL, null);
       spark.sparkContext().setJobDescription(null);

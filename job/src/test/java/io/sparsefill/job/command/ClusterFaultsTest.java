@@ -24,7 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
  * Faults of a cluster while documents are pre-filled. After each, every document is there exactly
  * once; oracles: the list of documents, and verify, which reads every checksum.
  */
-@Timeout(value = 2, unit = TimeUnit.MINUTES)
+@Timeout(value = 5, unit = TimeUnit.MINUTES)
 class ClusterFaultsTest {
   private static final int DOCUMENTS = 12;
 

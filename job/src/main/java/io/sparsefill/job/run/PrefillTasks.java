@@ -1,0 +1,78 @@
+package io.sparsefill.job.run;
+
+import org.apache.spark.SparkConf;
+import org.apache.spark.SparkContext;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.resource.ResourceProfile;
+import org.apache.spark.resource.ResourceProfileBuilder;
+import org.apache.spark.resource.TaskResourceRequests;
+import org.apache.spark.sql.SparkSession;
+
+/**
+ * What a task that pre-fills takes of a cluster. Where executors have GPUs and tasks do not ask for
+ * them by configuration, such a task alone asks for a whole GPU and that GPU's share of its
+ * executor's cores, so that reading and tokenising run one task per core on the same executors.
+ *
+ * @param threads cores of one task
+ * @param slots how many run at once, at least 1
+ * @param profile what its stage asks for, or null when that is what the configuration says
+ */
+record PrefillTasks(int threads, int slots, ResourceProfile profile) {
+  private static final String GPU = "gpu";
+  private static final String EXECUTOR_GPUS = "spark.executor.resource.gpu.amount";
+  private static final String TASK_GPUS = "spark.task.resource.gpu.amount";
+
+  /**
+   * On the executors that a session has now.
+   *
+   * @throws UsageException if Spark could not give each task a GPU of its own
+   */
+  static PrefillTasks of(SparkSession spark) {
+    SparkContext context = spark.sparkContext();
+    // The driver is one of them, except in local mode, which has no GPUs to schedule.
+    int executors = context.statusTracker().getExecutorInfos().length - 1;
+    return of(context.getConf(), context.defaultParallelism(), Math.max(1, executors));
+  }
+
+  /**
+   * As a configuration says.
+   *
+   * @param parallelism cores of all executors
+   * @param executors their number
+   */
+  static PrefillTasks of(SparkConf conf, int parallelism, int executors) {
+    int cpus = conf.getInt("spark.task.cpus", 1);
+    int bySlots = Math.max(1, parallelism / cpus);
+    int gpus = conf.getInt(EXECUTOR_GPUS, 0);
+    if (gpus == 0) {
+      return new PrefillTasks(cpus, bySlots, null);
+    }
+    double asked = conf.getDouble(TASK_GPUS, 0);
+    if (asked >= 1) {
+      int byGpus = executors * (int) (gpus / asked);
+      return new PrefillTasks(cpus, Math.max(1, Math.min(byGpus, bySlots)), null);
+    }
+    if (conf.getBoolean("spark.dynamicAllocation.enabled", false)) {
+      throw new UsageException(
+          "Cannot give each pre-fill a GPU: with spark.dynamicAllocation.enabled=true a stage of its"
+              + " own resources gets other executors while those of the first hold the GPUs; set "
+              + TASK_GPUS
+              + "=1, or turn dynamic allocation off");
+    }
+    int cores = conf.getInt("spark.executor.cores", cpus);
+    int threads = Math.max(cpus, cores / gpus);
+    ResourceProfile profile =
+        new ResourceProfileBuilder()
+            .require(new TaskResourceRequests().cpus(threads).resource(GPU, 1))
+            .build();
+    return new PrefillTasks(threads, executors * gpus, profile);
+  }
+
+  /**
+   * The same data, whose tasks take what a pre-fill takes. Spark keeps a profile for good, so many
+   * waves should share one of these.
+   */
+  <T> JavaRDD<T> on(JavaRDD<T> data) {
+    return profile == null ? data : data.withResources(profile);
+  }
+}
