@@ -69,6 +69,22 @@ record PrefillTasks(int threads, int slots, ResourceProfile profile) {
   }
 
   /**
+   * Ends a run on GPUs that Spark would not share out.
+   *
+   * @throws UsageException if executors have none by configuration
+   */
+  static void refuseWithoutGpus(SparkConf conf) {
+    if (conf.getInt(EXECUTOR_GPUS, 0) == 0) {
+      throw new UsageException(
+          "Cannot use GPUs of this cluster: "
+              + EXECUTOR_GPUS
+              + " is not set, so Spark would put executors on machines without one and several tasks"
+              + " on one; set it to 1 as the files conf/spark-defaults-*.conf do (workers must offer"
+              + " their GPUs then), or use --backend cpu");
+    }
+  }
+
+  /**
    * The same data, whose tasks take what a pre-fill takes. Spark keeps a profile for good, so many
    * waves should share one of these.
    */

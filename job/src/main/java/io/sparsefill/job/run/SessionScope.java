@@ -59,11 +59,15 @@ public final class SessionScope implements AutoCloseable {
    *
    * @param name application name of a new session
    * @param master {@code --master}, or null
-   * @throws UsageException if {@code master} differs from a master that is set already
+   * @throws UsageException if {@code master} differs from a master that is set already, or Spark
+   *     Connect is asked for
    */
   public static SessionScope open(String name, String master) {
     Option<SparkSession> live = liveSession();
     SparkConf conf = new SparkConf();
+    if (live.isEmpty()) {
+      refuseConnect(conf.get("spark.remote", System.getenv("SPARK_REMOTE")));
+    }
     String fixed =
         live.isDefined() ? live.get().sparkContext().master() : conf.get("spark.master", null);
     if (master != null && fixed != null && !master.equals(fixed)) {
@@ -119,7 +123,26 @@ public final class SessionScope implements AutoCloseable {
   private static Option<SparkSession> liveSession() {
     Option<SparkSession> active = SparkSession.getActiveSession();
     Option<SparkSession> found = active.isDefined() ? active : SparkSession.getDefaultSession();
-    return found.isDefined() && !found.get().sparkContext().isStopped() ? found : Option.empty();
+    try {
+      return found.isDefined() && !found.get().sparkContext().isStopped() ? found : Option.empty();
+    } catch (UnsupportedOperationException e) { // how a session of Connect answers
+      throw new UsageException(noConnect("the session of this program"), e);
+    }
+  }
+
+  /** Ends when a server of Spark Connect is named. */
+  static void refuseConnect(String remote) {
+    if (remote != null && !remote.isBlank()) {
+      throw new UsageException(noConnect(remote));
+    }
+  }
+
+  private static String noConnect(String what) {
+    return "Cannot run through Spark Connect ("
+        + what
+        + "): a pre-fill needs RDDs and the executors' resources, which Connect does not give; use"
+        + " spark-submit --master, or a session of the cluster itself (on Databricks: dedicated access"
+        + " mode), without spark.remote and SPARK_REMOTE";
   }
 
   /** The session. */

@@ -68,6 +68,38 @@ class ClusterResourcesTest {
         .allSatisfy(row -> assertThat(row.getString(0)).contains("2 threads"));
   }
 
+  @Test
+  @Timeout(value = 5, unit = TimeUnit.MINUTES)
+  void gpusThatTheClusterDoesNotShareOutAreRefused() throws Exception {
+    Map<String, String> conf = ClusterRun.configuration(folder);
+    conf.keySet().removeIf(key -> key.contains(".resource.gpu."));
+    refused(conf, "spark.executor.resource.gpu.amount is not set", "--backend cuda");
+  }
+
+  @Test
+  @Timeout(value = 5, unit = TimeUnit.MINUTES)
+  void sparkConnectIsRefused() throws Exception {
+    Map<String, String> conf = ClusterRun.configuration(folder);
+    conf.put("spark.remote", "sc://localhost:15002");
+    refused(conf, "Cannot run through Spark Connect (sc://localhost:15002)", "--backend cpu");
+  }
+
+  private void refused(Map<String, String> conf, String message, String backend) throws Exception {
+    Path input = Cli.documents(folder.resolve("in.jsonl"), 1, 10);
+    Path output = folder.resolve("out");
+    try (ClusterRun run =
+        ClusterRun.start(
+            folder,
+            conf,
+            Stream.of(List.of("--input", input, "--output", output), List.of(backend.split(" ")))
+                .flatMap(List::stream)
+                .toArray())) {
+      assertThat(run.code()).as(run.log()).isEqualTo(ExitCode.USAGE);
+      assertThat(run.log()).contains("sparsefill: Cannot", message);
+    }
+    assertThat(output).doesNotExist();
+  }
+
   private static List<JsonNode> events(Path folder) throws Exception {
     try (Stream<Path> files = Files.list(folder)) {
       List<JsonNode> events = new ArrayList<>();

@@ -73,6 +73,16 @@ class PrefillTasksTest {
         .isNull();
   }
 
+  @Test
+  void gpusThatSparkDoesNotKnowOfAreRefused() {
+    SparkConf conf = new SparkConf(false);
+    assertThatThrownBy(() -> PrefillTasks.refuseWithoutGpus(conf))
+        .isInstanceOf(UsageException.class)
+        .hasMessageContaining("spark.executor.resource.gpu.amount is not set")
+        .hasMessageContaining("--backend cpu");
+    PrefillTasks.refuseWithoutGpus(conf.set("spark.executor.resource.gpu.amount", "1"));
+  }
+
   private static void profileHas(ResourceProfile profile, int cpus) {
     assertThat(profile.taskResourcesJMap().get("cpus").amount()).isEqualTo(cpus);
     assertThat(profile.taskResourcesJMap().get("gpu").amount()).isEqualTo(1);
