@@ -3,11 +3,11 @@ package io.sparsefill.job.run;
 import io.sparsefill.job.LogitsRow;
 import io.sparsefill.udf.Emit;
 import io.sparsefill.udf.PrefillResult;
+import io.sparsefill.udf.TopTokens;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.PriorityQueue;
 import java.util.Set;
 import java.util.function.IntFunction;
 
@@ -51,7 +51,7 @@ record LogitsRows(Set<Emit> emit, int topK, boolean fullLogits) implements java.
       float[] logits,
       PrefillResult document,
       IntFunction<String> tokenText) {
-    int[] ids = logits == null ? null : best(logits, topK);
+    TopTokens top = logits == null ? null : TopTokens.of(logits, topK, position);
     // A document of one token predicts nothing: its nll is null, not NaN.
     Double nll =
         document != null && emit.contains(Emit.NLL) && document.tokenCount() > 1
@@ -60,63 +60,14 @@ record LogitsRows(Set<Emit> emit, int topK, boolean fullLogits) implements java.
     return new LogitsRow(
         docId,
         position,
-        ids,
-        ids == null ? null : texts(ids, tokenText),
-        ids == null ? null : logProbabilities(logits, ids, position),
+        top == null ? null : top.ids(),
+        top == null ? null : texts(top.ids(), tokenText),
+        top == null ? null : top.logProbabilities(),
         logits != null && fullLogits ? littleEndian(logits) : null,
         nll,
         nll == null ? null : Math.exp(nll),
         document != null && emit.contains(Emit.TOKEN_NLL) ? document.tokenNll() : null,
         document != null && emit.contains(Emit.HIDDEN) ? document.lastHidden() : null);
-  }
-
-  /** Ids of the {@code k} largest logits, largest first; of equal ones the smaller id first. */
-  static int[] best(float[] logits, int k) {
-    PriorityQueue<Integer> kept =
-        new PriorityQueue<>(
-            (a, b) ->
-                logits[a] != logits[b]
-                    ? Float.compare(logits[a], logits[b])
-                    : Integer.compare(b, a));
-    for (int id = 0; id < logits.length; id++) {
-      if (kept.size() < k) {
-        kept.add(id);
-      } else if (logits[id] > logits[kept.peek()]) {
-        kept.poll();
-        kept.add(id);
-      }
-    }
-    int[] ids = new int[kept.size()];
-    for (int i = ids.length - 1; i >= 0; i--) {
-      ids[i] = kept.poll();
-    }
-    return ids;
-  }
-
-  /** Log-softmax at some ids, in double, with the maximum taken out first. */
-  static double[] logProbabilities(float[] logits, int[] ids, int position) {
-    double max = Double.NEGATIVE_INFINITY;
-    for (float logit : logits) {
-      if (!Float.isFinite(logit)) {
-        throw new IllegalStateException(
-            "Cannot take log-probabilities at position "
-                + position
-                + ": a logit is "
-                + logit
-                + "; the model's weights or activations overflow");
-      }
-      max = Math.max(max, logit);
-    }
-    double sum = 0;
-    for (float logit : logits) {
-      sum += Math.exp(logit - max);
-    }
-    double logSum = max + Math.log(sum);
-    double[] probabilities = new double[ids.length];
-    for (int i = 0; i < ids.length; i++) {
-      probabilities[i] = logits[ids[i]] - logSum;
-    }
-    return probabilities;
   }
 
   private static String[] texts(int[] ids, IntFunction<String> tokenText) {
