@@ -1,0 +1,48 @@
+package io.sparsefill.udf.sql;
+
+import java.util.Arrays;
+import org.apache.spark.SparkConf;
+
+/** Whether functions can take columns from the RAPIDS Accelerator. */
+enum Columns {
+  /** Rows and, in a plan of the RAPIDS Accelerator, columns. */
+  ON_GPU,
+  /** Rows only. */
+  NONE;
+
+  private static final String PLUGIN = "com.nvidia.spark.SQLPlugin";
+  private static final String INTERFACE = "com.nvidia.spark.RapidsUDF";
+
+  /**
+   * Decides: where the application has the plugin, executors have its classes too.
+   *
+   * @param loader what loads the functions
+   * @throws IllegalStateException if the application has the plugin, but the functions cannot see
+   *     its classes
+   */
+  static Columns of(SparkConf conf, ClassLoader loader) {
+    if (Arrays.stream(conf.get("spark.plugins", "").split(",")).noneMatch(Columns::isPlugin)) {
+      return NONE;
+    }
+    try {
+      Class.forName(INTERFACE, false, loader);
+      return ON_GPU;
+    } catch (ClassNotFoundException e) {
+      throw new IllegalStateException(
+          "Cannot register Sparsefill's functions: spark.plugins has %s, but the class loader of Sparsefill's jar does not see %s; give both jars to spark-submit in the same way, with --jars or with spark.driver.extraClassPath and spark.executor.extraClassPath"
+              .formatted(PLUGIN, INTERFACE),
+          e);
+    }
+  }
+
+  private static boolean isPlugin(String name) {
+    return name.strip().equals(PLUGIN);
+  }
+
+  /** For the log. */
+  String description() {
+    return this == ON_GPU
+        ? "by columns in plans of the RAPIDS Accelerator, else by rows"
+        : "by rows: spark.plugins does not have " + PLUGIN;
+  }
+}
