@@ -8,20 +8,24 @@ import io.sparsefill.udf.text.TextTokenizer;
 import java.nio.file.Path;
 import java.util.EnumMap;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
-import java.util.concurrent.Executors;
-import java.util.concurrent.ScheduledExecutorService;
+import java.util.Set;
 import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
+import org.apache.spark.TaskContext;
+import org.apache.spark.util.TaskCompletionListener;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A claim on the tokenizer and the engines that this JVM holds open for one model. They are opened
- * when they are needed first and shared by all tasks, of which one at a time pre-fills. When the
- * last claim is given back they stay open for the next row or task, and are closed a minute later,
- * or as soon as another model is asked for.
+ * The tokenizer and the engines that this JVM holds open for one model. They are opened when they
+ * are needed first and shared by all tasks, of which one at a time pre-fills. A task's claim on
+ * them lasts until the task ends, a claim of the driver until it is closed. Without claims they
+ * stay open for the next task, and are closed a minute later, or as soon as another model is asked
+ * for.
  */
 final class SqlEngine implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(SqlEngine.class);
@@ -30,23 +34,34 @@ final class SqlEngine implements AutoCloseable {
 
   private static final Map<SqlSettings.Model, Open> OPEN = new HashMap<>();
 
-  private static final ScheduledExecutorService CLOSER =
-      Executors.newSingleThreadScheduledExecutor(
+  private static final ScheduledThreadPoolExecutor CLOSER =
+      new ScheduledThreadPoolExecutor(
+          1,
           work -> {
             Thread thread = new Thread(work, "sparsefill-close-idle-engines");
             thread.setDaemon(true);
             return thread;
           });
 
+  static {
+    CLOSER.setRemoveOnCancelPolicy(true);
+  }
+
   /** First come, first served; one document has the device, or all cores, to itself. */
   private static final ReentrantLock PREFILL = new ReentrantLock(true);
 
   private final Open open;
-  private boolean closed;
 
-  private SqlEngine(Open open) {
+  /** What is to be given back, null when the task's end does that. */
+  private Claim own;
+
+  private SqlEngine(Open open, Claim own) {
     this.open = open;
+    this.own = own;
   }
+
+  /** Identifies a claim: a task's by its attempt, any other by itself. */
+  private record Claim(long attempt, Object other) {}
 
   /** What is open for a model; fields are guarded by {@link #OPEN}, engines by {@link #PREFILL}. */
   private static final class Open {
@@ -54,7 +69,7 @@ final class SqlEngine implements AutoCloseable {
     final TextTokenizer tokenizer;
     final ModelConfig config;
     final Map<Emit, Engine> engines = new EnumMap<>(Emit.class);
-    int claims;
+    final Set<Claim> claims = new HashSet<>();
     ScheduledFuture<?> closing;
 
     Open(SqlSettings.Model model) {
@@ -91,8 +106,31 @@ final class SqlEngine implements AutoCloseable {
         open.closing.cancel(false);
         open.closing = null;
       }
-      open.claims++;
-      return new SqlEngine(open);
+      TaskContext task = TaskContext.get();
+      return task == null ? claimed(open) : claimed(open, task);
+    }
+  }
+
+  private static SqlEngine claimed(Open open) {
+    Claim claim = new Claim(-1, new Object());
+    open.claims.add(claim);
+    return new SqlEngine(open, claim);
+  }
+
+  private static SqlEngine claimed(Open open, TaskContext task) {
+    Claim claim = new Claim(task.taskAttemptId(), null);
+    if (open.claims.add(claim)) {
+      task.addTaskCompletionListener((TaskCompletionListener) ended -> giveBack(open, claim));
+    }
+    return new SqlEngine(open, null);
+  }
+
+  private static void giveBack(Open open, Claim claim) {
+    synchronized (OPEN) {
+      open.claims.remove(claim);
+      if (open.claims.isEmpty()) {
+        open.closing = CLOSER.schedule(() -> closeIdle(open), IDLE_SECONDS, TimeUnit.SECONDS);
+      }
     }
   }
 
@@ -126,23 +164,18 @@ final class SqlEngine implements AutoCloseable {
     }
   }
 
-  /** Gives the claim back. */
+  /** Gives a claim back that is not a task's. */
   @Override
   public void close() {
-    synchronized (OPEN) {
-      if (closed) {
-        return;
-      }
-      closed = true;
-      if (--open.claims == 0) {
-        open.closing = CLOSER.schedule(() -> closeIdle(open), IDLE_SECONDS, TimeUnit.SECONDS);
-      }
+    if (own != null) {
+      giveBack(open, own);
+      own = null;
     }
   }
 
   private static void closeIdle(Open open) {
     synchronized (OPEN) {
-      if (open.claims == 0 && OPEN.remove(open.model, open)) {
+      if (open.claims.isEmpty() && OPEN.remove(open.model, open)) {
         try {
           open.close();
           LOG.info("Closed model {}, unused for {} s", open.model.folder(), IDLE_SECONDS);
@@ -159,10 +192,10 @@ final class SqlEngine implements AutoCloseable {
       OPEN.values()
           .removeIf(
               open -> {
-                if (open.claims == 0) {
+                if (open.claims.isEmpty()) {
                   open.close();
                 }
-                return open.claims == 0;
+                return open.claims.isEmpty();
               });
     }
   }
