@@ -38,8 +38,8 @@ final class RunBackend {
    * Decides.
    *
    * @throws UsageException if the folder's documents are another backend's, if executors differ, if
-   *     this machine computes and cannot, if a cluster is to use GPUs that Spark does not know of, or
-   *     if a GPU is required and is not everywhere
+   *     this machine computes and cannot, if a cluster is to use GPUs that Spark does not know of,
+   *     or if a GPU is required and is not everywhere
    * @throws io.sparsefill.job.output.OutputRefused if the output folder holds something else
    */
   static BackendChoice of(SparkSession spark, RunOptions options, CheckedModel model)
