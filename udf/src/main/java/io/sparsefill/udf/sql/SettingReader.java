@@ -39,6 +39,15 @@ record SettingReader(UnaryOperator<String> conf) {
     }
   }
 
+  /** A key that is {@code true} or {@code false}; false when it is not set. */
+  boolean isOn(String name) {
+    String value = text(name, "false");
+    if (!value.equals("true") && !value.equals("false")) {
+      throw refused(name, value, "accepted is true, false", null);
+    }
+    return value.equals("true");
+  }
+
   /** A whole number of at least {@code least}. */
   int integer(String name, String defaultValue, int least) {
     String value = text(name, defaultValue);

@@ -1,31 +1,28 @@
 package io.sparsefill.udf.sql;
 
 import io.sparsefill.udf.Emit;
-import io.sparsefill.udf.Engine;
+import io.sparsefill.udf.EngineLease;
+import io.sparsefill.udf.ExecutorEngines;
 import io.sparsefill.udf.PrefillResult;
 import io.sparsefill.udf.model.ModelConfig;
 import io.sparsefill.udf.text.TextTokenizer;
 import java.nio.file.Path;
 import java.util.EnumMap;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.Map;
-import java.util.Set;
-import java.util.concurrent.ScheduledFuture;
-import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.ReentrantLock;
 import org.apache.spark.TaskContext;
 import org.apache.spark.util.TaskCompletionListener;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The tokenizer and the engines that this JVM holds open for one model. They are opened when they
- * are needed first and shared by all tasks, of which one at a time pre-fills. A task's claim on
- * them lasts until the task ends, a claim of the driver until it is closed. Without claims they
- * stay open for the next task, and are closed a minute later, or as soon as another model is asked
- * for.
+ * One task's claim on a model: on the executor's engines ({@link ExecutorEngines}), as functions
+ * need them, and on the tokenizer that all tasks share. It lasts until the task ends; outside of a
+ * task, until it is closed. A tokenizer without claims stays open for the next task, and is closed
+ * a minute later, or as soon as another model is asked for.
  */
 final class SqlEngine implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(SqlEngine.class);
@@ -34,43 +31,30 @@ final class SqlEngine implements AutoCloseable {
 
   private static final Map<SqlSettings.Model, Open> OPEN = new HashMap<>();
 
-  private static final ScheduledThreadPoolExecutor CLOSER =
-      new ScheduledThreadPoolExecutor(
-          1,
-          work -> {
-            Thread thread = new Thread(work, "sparsefill-close-idle-engines");
-            thread.setDaemon(true);
-            return thread;
-          });
-
-  static {
-    CLOSER.setRemoveOnCancelPolicy(true);
-  }
-
-  /** First come, first served; one document has the device, or all cores, to itself. */
-  private static final ReentrantLock PREFILL = new ReentrantLock(true);
+  private static final Executor AFTER_IDLE =
+      CompletableFuture.delayedExecutor(IDLE_SECONDS, TimeUnit.SECONDS);
 
   private final Open open;
 
-  /** What is to be given back, null when the task's end does that. */
-  private Claim own;
+  /** Whose claim it is: a task's attempt, or a thing of its own. */
+  private final Object owner;
 
-  private SqlEngine(Open open, Claim own) {
+  private final Map<Emit, EngineLease> leases = new EnumMap<>(Emit.class); // guarded by itself
+
+  private SqlEngine(Open open, Object owner) {
     this.open = open;
-    this.own = own;
+    this.owner = owner;
   }
 
-  /** Identifies a claim: a task's by its attempt, any other by itself. */
-  private record Claim(long attempt, Object other) {}
-
-  /** What is open for a model; fields are guarded by {@link #OPEN}, engines by {@link #PREFILL}. */
+  /** What is open for a model; claims and uses are guarded by {@link #OPEN}. */
   private static final class Open {
     final SqlSettings.Model model;
-    final TextTokenizer tokenizer;
     final ModelConfig config;
-    final Map<Emit, Engine> engines = new EnumMap<>(Emit.class);
-    final Set<Claim> claims = new HashSet<>();
-    ScheduledFuture<?> closing;
+    final TextTokenizer tokenizer;
+    final Map<Object, SqlEngine> claims = new HashMap<>();
+
+    /** Changes with each claim, so that an old wish to close finds that it is one. */
+    long uses;
 
     Open(SqlSettings.Model model) {
       this.model = model;
@@ -78,19 +62,10 @@ final class SqlEngine implements AutoCloseable {
       config = ModelConfig.read(folder);
       tokenizer = TextTokenizer.open(folder, model.bos());
     }
-
-    /** Nobody has a claim, so nobody pre-fills. */
-    void close() {
-      if (closing != null) {
-        closing.cancel(false);
-      }
-      engines.values().forEach(Engine::close);
-      tokenizer.close();
-    }
   }
 
   /**
-   * Claims a model.
+   * Claims a model, for the calling thread's task if there is one.
    *
    * @throws IllegalArgumentException if its folder or a setting is wrong, saying how
    */
@@ -98,39 +73,23 @@ final class SqlEngine implements AutoCloseable {
     synchronized (OPEN) {
       Open open = OPEN.get(model);
       if (open == null) {
-        closeUnclaimed(); // Two models may not fit.
+        closeUnclaimed();
         open = new Open(model);
         OPEN.put(model, open);
       }
-      if (open.closing != null) {
-        open.closing.cancel(false);
-        open.closing = null;
-      }
+      open.uses++;
       TaskContext task = TaskContext.get();
-      return task == null ? claimed(open) : claimed(open, task);
-    }
-  }
-
-  private static SqlEngine claimed(Open open) {
-    Claim claim = new Claim(-1, new Object());
-    open.claims.add(claim);
-    return new SqlEngine(open, claim);
-  }
-
-  private static SqlEngine claimed(Open open, TaskContext task) {
-    Claim claim = new Claim(task.taskAttemptId(), null);
-    if (open.claims.add(claim)) {
-      task.addTaskCompletionListener((TaskCompletionListener) ended -> giveBack(open, claim));
-    }
-    return new SqlEngine(open, null);
-  }
-
-  private static void giveBack(Open open, Claim claim) {
-    synchronized (OPEN) {
-      open.claims.remove(claim);
-      if (open.claims.isEmpty()) {
-        open.closing = CLOSER.schedule(() -> closeIdle(open), IDLE_SECONDS, TimeUnit.SECONDS);
+      Object owner = task == null ? new Object() : (Object) task.taskAttemptId();
+      SqlEngine claim = open.claims.get(owner);
+      if (claim == null) {
+        claim = new SqlEngine(open, owner);
+        open.claims.put(owner, claim);
+        if (task != null) {
+          SqlEngine mine = claim;
+          task.addTaskCompletionListener((TaskCompletionListener) ended -> mine.giveBack());
+        }
       }
+      return claim;
     }
   }
 
@@ -145,62 +104,72 @@ final class SqlEngine implements AutoCloseable {
   }
 
   /**
-   * Pre-fills one document, after those that came before.
+   * Pre-fills one document, in its turn.
    *
    * @throws InterruptedException if the task is killed while it waits
    * @throws Exception what went wrong with this document or with opening the engine
    */
   PrefillResult prefill(Emit emit, int[] tokens) throws Exception {
-    PREFILL.lockInterruptibly();
-    try {
-      Engine engine = open.engines.get(emit);
-      if (engine == null) {
-        engine = Engine.open(open.model.engine(emit));
-        open.engines.put(emit, engine);
+    EngineLease lease;
+    synchronized (leases) {
+      lease = leases.get(emit);
+      if (lease == null) {
+        lease = ExecutorEngines.ofThisJvm().lease(open.model.engine(emit));
+        leases.put(emit, lease);
       }
-      return engine.prefill(tokens, null);
-    } finally {
-      PREFILL.unlock();
     }
+    return lease.prefill(tokens, null);
   }
 
-  /** Gives a claim back that is not a task's. */
+  /** Ends a claim that is no task's. */
   @Override
   public void close() {
-    if (own != null) {
-      giveBack(open, own);
-      own = null;
+    if (!(owner instanceof Long)) {
+      giveBack();
     }
   }
 
-  private static void closeIdle(Open open) {
+  private void giveBack() {
+    synchronized (leases) {
+      leases.values().forEach(EngineLease::close);
+      leases.clear();
+    }
     synchronized (OPEN) {
-      if (open.claims.isEmpty() && OPEN.remove(open.model, open)) {
+      open.claims.remove(owner);
+      if (open.claims.isEmpty()) {
+        long use = open.uses;
+        AFTER_IDLE.execute(() -> closeIdle(open, use));
+      }
+    }
+  }
+
+  private static void closeIdle(Open open, long use) {
+    synchronized (OPEN) {
+      if (open.uses == use && OPEN.remove(open.model, open)) {
         try {
-          open.close();
-          LOG.info("Closed model {}, unused for {} s", open.model.folder(), IDLE_SECONDS);
+          open.tokenizer.close();
         } catch (RuntimeException e) { // No caller is there to get it.
-          LOG.error("Cannot close model {}, unused for {} s", open.model.folder(), IDLE_SECONDS, e);
+          LOG.error("Cannot close the tokenizer of {}", open.model.folder(), e);
         }
       }
     }
   }
 
-  /** Closes at once what nobody has a claim on. */
+  /** Closes at once what nobody has a claim on; engines are the executor's. */
   static void closeUnclaimed() {
     synchronized (OPEN) {
       OPEN.values()
           .removeIf(
               open -> {
                 if (open.claims.isEmpty()) {
-                  open.close();
+                  open.tokenizer.close();
                 }
                 return open.claims.isEmpty();
               });
     }
   }
 
-  /** How many models this JVM holds open for the functions. */
+  /** How many models are open for the functions. */
   static int held() {
     synchronized (OPEN) {
       return OPEN.size();

@@ -44,8 +44,9 @@ record SqlSettings(Model model, int maxTokens, TooLong onTooLong, int topK) {
       RopeFrequencies ropeFrequencies,
       int threads) {
     /**
-     * Options of the engine that gives one kind of result. All have the output head, which the
-     * hidden state alone would not need, so that they share one copy of the weights.
+     * Options of the engine that gives one kind of result. Logits and hidden state of the last
+     * token come from the same engine; log-likelihoods of all tokens cost more, and come from one
+     * of their own, which shares the weights.
      */
     EngineOptions engine(Emit emit) {
       return new EngineOptions(
@@ -54,7 +55,7 @@ record SqlSettings(Model model, int maxTokens, TooLong onTooLong, int topK) {
           weights,
           attention,
           patterns == null ? null : patternsJson(),
-          emit == Emit.HIDDEN ? Set.of(Emit.HIDDEN, Emit.LOGITS) : Set.of(emit),
+          emit == Emit.NLL ? Set.of(Emit.NLL) : Set.of(Emit.LOGITS, Emit.HIDDEN),
           1,
           ropeFrequencies,
           KvDtype.BF16, // No keys and values leave, so neither this nor the size of blocks matters.
@@ -92,10 +93,7 @@ record SqlSettings(Model model, int maxTokens, TooLong onTooLong, int topK) {
   static SqlSettings current() {
     SQLConf session = SQLConf.get();
     SparkConf application = SparkEnv.get().conf();
-    int threads =
-        Math.min(
-            Runtime.getRuntime().availableProcessors(),
-            application.getInt("spark.executor.cores", Integer.MAX_VALUE));
+    int threads = application.getInt("spark.task.cpus", 1); // as in a run
     return of(
         key -> {
           String value = session.getConfString(key, null);
@@ -116,7 +114,7 @@ record SqlSettings(Model model, int maxTokens, TooLong onTooLong, int topK) {
         new Model(
             read.required("model"),
             read.value("bos", "auto", BosPolicy::of),
-            read.text("backend", "auto"),
+            backend(read),
             read.text("weights", "resident"),
             read.text("attention", "minference"),
             read.text("patterns", null),
@@ -127,5 +125,19 @@ record SqlSettings(Model model, int maxTokens, TooLong onTooLong, int topK) {
         read.integer("max-tokens", "0", 0),
         read.word("on-too-long", TooLong.FAIL),
         read.integer("top-k", "20", 1));
+  }
+
+  /** Where a GPU is required there is no choice, and an engine that finds none does not open. */
+  private static String backend(SettingReader read) {
+    String backend = read.text("backend", "auto");
+    if (!read.isOn("require-gpu")) {
+      return backend;
+    }
+    if (backend.equals("cpu")) {
+      throw new IllegalArgumentException(
+          "Cannot compute with %srequire-gpu=true and %sbackend=cpu: they exclude each other; set one only"
+              .formatted(PREFIX, PREFIX));
+    }
+    return "cuda";
   }
 }

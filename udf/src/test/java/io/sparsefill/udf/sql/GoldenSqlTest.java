@@ -36,7 +36,7 @@ class GoldenSqlTest {
 
   @AfterAll
   static void close() {
-    SqlEngine.closeUnclaimed();
+    SqlSession.closeAll();
   }
 
   /** Of the two rotary frequencies, the oracle's are those that fit. */
@@ -61,7 +61,7 @@ class GoldenSqlTest {
       least = Math.min(least, worst(session, expected));
     }
     assertThat(least).as("worst difference in nats of %s", golden.getFileName()).isLessThan(NATS);
-    SqlEngine.closeUnclaimed();
+    SqlSession.closeAll();
   }
 
   private static double worst(SqlSession session, Safetensors expected) {

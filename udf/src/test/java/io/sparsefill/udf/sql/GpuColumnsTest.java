@@ -38,7 +38,7 @@ class GpuColumnsTest {
   @AfterAll
   static void close() {
     SparkSession.clearActiveSession();
-    SqlEngine.closeUnclaimed();
+    SqlSession.closeAll();
   }
 
   @Test

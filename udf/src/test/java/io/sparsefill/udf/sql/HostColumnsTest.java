@@ -32,7 +32,7 @@ class HostColumnsTest {
       assertThat(results.get(1)).isNull();
     } finally {
       SparkSession.clearActiveSession();
-      SqlEngine.closeUnclaimed();
+      SqlSession.closeAll();
     }
   }
 

@@ -35,8 +35,7 @@ class SqlFunctionsTest {
 
   @AfterAll
   static void close() {
-    SqlEngine.closeUnclaimed();
-    assertThat(SqlEngine.held()).isZero();
+    SqlSession.closeAll();
   }
 
   private static SqlSession session(String... more) {
@@ -183,6 +182,13 @@ class SqlFunctionsTest {
             "Cannot use spark.sparsefill.on-too-long=cut: accepted is fail, truncate, skip");
     assertThatThrownBy(() -> session("bos", "maybe").results("token_count(text)", SHORT))
         .hasStackTraceContaining("Cannot use spark.sparsefill.bos=maybe: Unknown BOS policy");
+    assertThatThrownBy(
+            () ->
+                session("backend", "cpu", "require-gpu", "true")
+                    .results("prefill_nll(text)", SHORT))
+        .hasStackTraceContaining("require-gpu=true and spark.sparsefill.backend=cpu");
+    assertThatThrownBy(() -> session("require-gpu", "yes").results("token_count(text)", SHORT))
+        .hasStackTraceContaining("spark.sparsefill.require-gpu=yes: accepted is true, false");
     assertThatThrownBy(() -> session("backend", "tpu").results("prefill_nll(text)", SHORT))
         .hasStackTraceContaining("tpu");
   }

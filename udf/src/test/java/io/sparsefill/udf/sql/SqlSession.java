@@ -1,5 +1,8 @@
 package io.sparsefill.udf.sql;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.sparsefill.udf.ExecutorEngines;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -12,8 +15,8 @@ import org.apache.spark.sql.types.StructType;
 
 /** The Spark session of this package's tests: two task slots, without the RAPIDS plugin. */
 final class SqlSession {
-  /** What {@link SqlSettings#current()} finds in a session with two slots on this machine. */
-  static final int THREADS = Runtime.getRuntime().availableProcessors();
+  /** CPU threads of a pre-fill: Spark's default for the cores of a task. */
+  static final int THREADS = 1;
 
   private static final String VIEW = "texts";
 
@@ -49,6 +52,13 @@ final class SqlSession {
       spark.conf().set(SqlSettings.PREFIX + keysAndValues[i], keysAndValues[i + 1]);
     }
     return new SqlSession(spark);
+  }
+
+  /** Closes all that the functions keep open. */
+  static void closeAll() {
+    SqlEngine.closeUnclaimed();
+    ExecutorEngines.ofThisJvm().close();
+    assertThat(SqlEngine.held()).isZero();
   }
 
   SparkSession spark() {
