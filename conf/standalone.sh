@@ -8,12 +8,13 @@
 #   SPARK_MASTER_HOST, SPARK_MASTER_PORT   where the master listens (this machine's name, 7077)
 #   SPARK_WORKER_CORES, SPARK_WORKER_MEMORY   what the worker offers (all cores; all memory but 1 GB)
 #   SPARSEFILL_GPUS          the discovery script (conf/getGpus.sh)
-#   SPARSEFILL_CLUSTER_DIR   logs, process ids and the executors' folders (/tmp/sparsefill-cluster-$USER)
+#   SPARSEFILL_CLUSTER_DIR   logs, process ids and the executors' folders (sparsefill-cluster-$USER, in $TMPDIR)
 set -euo pipefail
 
 home=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 gpus_script=${SPARSEFILL_GPUS:-$home/conf/getGpus.sh}
-folder=${SPARSEFILL_CLUSTER_DIR:-/tmp/sparsefill-cluster-$(id -un)}
+# The temporary folder, not the home: machines may share that one.
+folder=${SPARSEFILL_CLUSTER_DIR:-$(dirname "$(mktemp -u)")/sparsefill-cluster-$(id -un)}
 master_host=${SPARK_MASTER_HOST:-$(hostname)}
 master_port=${SPARK_MASTER_PORT:-7077}
 

@@ -1,7 +1,6 @@
 package io.sparsefill.kernels.attention;
 
 import io.sparsefill.kernels.AttentionShape;
-import java.nio.IntBuffer;
 import java.util.List;
 
 /**
@@ -178,37 +177,6 @@ public final class TileIndex {
   /** The key of the column at a position. */
   public int column(int position) {
     return columns[position];
-  }
-
-  /**
-   * The five lists as a device holds them, not copied: runs of row {@code head * queryTiles + tile
-   * - firstTile} are those from runOffset[row] to runOffset[row + 1], its columns likewise.
-   *
-   * @param runOffset [H * queryTiles + 1]
-   * @param runStart first key of each run
-   * @param runTiles number of 64-key tiles of each run
-   * @param columnOffset [H * queryTiles + 1]
-   * @param columns key of each column
-   */
-  public record Lists(
-      IntBuffer runOffset,
-      IntBuffer runStart,
-      IntBuffer runTiles,
-      IntBuffer columnOffset,
-      IntBuffer columns) {}
-
-  /** The lists, read-only. */
-  public Lists lists() {
-    return new Lists(
-        readOnly(runOffset),
-        readOnly(runStart),
-        readOnly(runTiles),
-        readOnly(columnOffset),
-        readOnly(columns));
-  }
-
-  private static IntBuffer readOnly(int[] list) {
-    return IntBuffer.wrap(list).asReadOnlyBuffer();
   }
 
   /**

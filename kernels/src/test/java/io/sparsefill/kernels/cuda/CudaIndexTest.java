@@ -153,19 +153,11 @@ class CudaIndexTest {
     return tiles;
   }
 
-  /** The five lists. */
+  /** Rows, runs and columns. */
   private static List<String> texts(TileIndex index) {
-    TileIndex.Lists lists = index.lists();
+    TileLists lists = TileLists.of(index);
     List<String> texts = new ArrayList<>();
-    for (var list :
-        List.of(
-            lists.runOffset(),
-            lists.runStart(),
-            lists.runTiles(),
-            lists.columnOffset(),
-            lists.columns())) {
-      int[] values = new int[list.remaining()];
-      list.get(values);
+    for (int[] values : List.of(lists.rows(), lists.runs(), lists.columns())) {
       texts.add(values.length > 2000 ? "hash " + Arrays.hashCode(values) : Arrays.toString(values));
     }
     return texts;

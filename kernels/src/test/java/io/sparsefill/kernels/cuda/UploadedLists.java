@@ -5,7 +5,6 @@ import static io.sparsefill.kernels.cuda.CudaDriver.check;
 import io.sparsefill.kernels.AttentionCost;
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.attention.TileIndex;
-import java.nio.IntBuffer;
 import jcuda.Pointer;
 import jcuda.driver.JCudaDriver;
 
@@ -19,12 +18,10 @@ final class UploadedLists implements DeviceLists {
 
   UploadedLists(TileIndex tiles, DeviceMemory device) {
     this.tiles = tiles;
-    TileIndex.Lists lists = tiles.lists();
-    rows = upload(rows(lists), device);
-    runs = upload(runs(lists), device);
-    int[] keys = new int[lists.columns().remaining()];
-    lists.columns().get(keys);
-    columns = upload(keys, device);
+    TileLists lists = TileLists.of(tiles);
+    rows = upload(lists.rows(), device);
+    runs = upload(lists.runs(), device);
+    columns = upload(lists.columns(), device);
     int[] order = new int[tiles.shape().heads()];
     for (int head = 0; head < order.length; head++) {
       order[head] = head;
@@ -37,28 +34,6 @@ final class UploadedLists implements DeviceLists {
     DeviceMemory.Block block = device.allocate(bytes, "a test's lists");
     check(JCudaDriver.cuMemcpyHtoD(block.at(0), Pointer.to(values), bytes), "copy a test's lists");
     return block;
-  }
-
-  /** (first run, runs, first column, columns) of each row. */
-  private static int[] rows(TileIndex.Lists lists) {
-    int count = lists.runOffset().remaining() - 1;
-    IntBuffer rows = IntBuffer.allocate(4 * count);
-    for (int row = 0; row < count; row++) {
-      int run = lists.runOffset().get(row);
-      int column = lists.columnOffset().get(row);
-      rows.put(run).put(lists.runOffset().get(row + 1) - run);
-      rows.put(column).put(lists.columnOffset().get(row + 1) - column);
-    }
-    return rows.array();
-  }
-
-  /** (first key, tiles) of each run. */
-  private static int[] runs(TileIndex.Lists lists) {
-    IntBuffer runs = IntBuffer.allocate(2 * lists.runStart().remaining());
-    for (int run = 0; run < lists.runStart().remaining(); run++) {
-      runs.put(lists.runStart().get(run)).put(lists.runTiles().get(run));
-    }
-    return runs.array();
   }
 
   @Override
