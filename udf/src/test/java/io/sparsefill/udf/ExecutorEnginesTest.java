@@ -19,6 +19,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -105,17 +106,28 @@ class ExecutorEnginesTest {
         EngineLease third = engines.lease(options)) {
       FutureTask<PrefillResult> one = start(first, gate);
       gate.reached.await();
-      FutureTask<PrefillResult> two = start(second, block -> order.add("second"));
+      AtomicLong lastOfSecond = new AtomicLong();
+      FutureTask<PrefillResult> two =
+          start(
+              second,
+              block -> {
+                order.add("second");
+                lastOfSecond.set(System.nanoTime());
+              });
       awaitWaiting(first, 1);
+      long secondWaits = System.nanoTime();
       FutureTask<PrefillResult> three = start(third, block -> order.add("third"));
       awaitWaiting(first, 2);
+      long thirdWaits = System.nanoTime();
       gate.open.countDown();
       for (FutureTask<PrefillResult> task : List.of(one, two, three)) {
         assertThat(task.get().lastLogits()[0]).isEqualTo(expected);
       }
       assertThat(order).startsWith("second").endsWith("third");
-      assertThat(second.queuedSeconds()).isPositive();
-      assertThat(third.queuedSeconds()).isGreaterThan(second.queuedSeconds());
+      // The second waited while the third came, the third for the second's document too.
+      assertThat(second.queuedSeconds()).isGreaterThanOrEqualTo((thirdWaits - secondWaits) / 1e9);
+      assertThat(third.queuedSeconds())
+          .isGreaterThanOrEqualTo((lastOfSecond.get() - thirdWaits) / 1e9);
     }
     assertThat(opened).hasValue(1);
     EngineFigures figures = engines.figures();
