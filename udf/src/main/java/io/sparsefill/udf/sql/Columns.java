@@ -21,7 +21,7 @@ enum Columns {
    *     its classes
    */
   static Columns of(SparkConf conf, ClassLoader loader) {
-    if (Arrays.stream(conf.get("spark.plugins", "").split(",")).noneMatch(Columns::isPlugin)) {
+    if (!hasPlugin(conf)) {
       return NONE;
     }
     try {
@@ -35,8 +35,18 @@ enum Columns {
     }
   }
 
-  private static boolean isPlugin(String name) {
-    return name.strip().equals(PLUGIN);
+  /** Whether an application has the plugin. */
+  static boolean hasPlugin(SparkConf conf) {
+    return Arrays.stream(conf.get("spark.plugins", "").split(","))
+        .anyMatch(name -> name.strip().equals(PLUGIN));
+  }
+
+  /** What a function can take, without loading the plugin's classes. */
+  static Columns of(TextFunction<?> function) {
+    return Arrays.stream(function.getClass().getInterfaces())
+            .anyMatch(type -> type.getName().equals(INTERFACE))
+        ? ON_GPU
+        : NONE;
   }
 
   /** For the log. */

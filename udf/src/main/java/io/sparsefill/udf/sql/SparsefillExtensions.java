@@ -1,11 +1,13 @@
 package io.sparsefill.udf.sql;
 
 import org.apache.spark.SparkEnv;
+import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.SparkSessionExtensions;
 import org.apache.spark.sql.catalyst.FunctionIdentifier;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.expressions.ExpressionInfo;
 import org.apache.spark.sql.catalyst.expressions.ScalaUDF;
+import org.apache.spark.sql.execution.ColumnarRule;
 import org.apache.spark.sql.expressions.SparkUserDefinedFunction;
 import scala.Option;
 import scala.Tuple3;
@@ -16,7 +18,8 @@ import scala.runtime.BoxedUnit;
 
 /**
  * {@code spark.sql.extensions=io.sparsefill.udf.sql.SparsefillExtensions}: every session has the
- * functions, those of Spark Connect and of a Thrift server too.
+ * functions, those of Spark Connect and of a Thrift server too, and beside the RAPIDS Accelerator
+ * {@link PlanCheck}.
  */
 public final class SparsefillExtensions
     extends AbstractFunction1<SparkSessionExtensions, BoxedUnit> {
@@ -24,7 +27,7 @@ public final class SparsefillExtensions
   public SparsefillExtensions() {}
 
   /**
-   * Adds the functions.
+   * Adds the functions and, beside the RAPIDS Accelerator, the check of its plans.
    *
    * @throws IllegalStateException if the functions cannot see the RAPIDS Accelerator's classes
    */
@@ -43,8 +46,19 @@ public final class SparsefillExtensions
                   ""),
               new Builder(function, columns)));
     }
+    if (columns == Columns.ON_GPU) {
+      extensions.injectColumnar(new PlanChecks());
+    }
     SparsefillFunctions.log(columns);
     return BoxedUnit.UNIT;
+  }
+
+  /** Gives each session its check. */
+  private static final class PlanChecks extends AbstractFunction1<SparkSession, ColumnarRule> {
+    @Override
+    public ColumnarRule apply(SparkSession session) {
+      return new PlanCheck();
+    }
   }
 
   /** Makes the expression of one call, the same as that of a registered function. */

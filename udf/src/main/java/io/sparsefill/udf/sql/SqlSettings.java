@@ -27,6 +27,9 @@ import org.apache.spark.sql.internal.SQLConf;
 record SqlSettings(Model model, int maxTokens, TooLong onTooLong, int topK) {
   static final String PREFIX = "spark.sparsefill.";
 
+  /** Whose value {@code true} refuses what would not run on a GPU. */
+  static final String REQUIRE_GPU = PREFIX + "require-gpu";
+
   /**
    * The model and how it runs.
    *
@@ -91,15 +94,23 @@ record SqlSettings(Model model, int maxTokens, TooLong onTooLong, int topK) {
    * @throws IllegalArgumentException naming a key whose value is missing or not accepted
    */
   static SqlSettings current() {
+    int threads = SparkEnv.get().conf().getInt("spark.task.cpus", 1); // as in a run
+    return of(keys(), threads);
+  }
+
+  /**
+   * Whether the query that the calling task belongs to, or the session on the driver, may only
+   * compute on a GPU.
+   */
+  static boolean requiresGpu() {
+    return new SettingReader(keys()).isOn("require-gpu");
+  }
+
+  /** A key of the session, which goes before the application's. */
+  private static UnaryOperator<String> keys() {
     SQLConf session = SQLConf.get();
     SparkConf application = SparkEnv.get().conf();
-    int threads = application.getInt("spark.task.cpus", 1); // as in a run
-    return of(
-        key -> {
-          String value = session.getConfString(key, null);
-          return value == null ? application.get(key, null) : value;
-        },
-        threads);
+    return key -> session.getConfString(key, application.get(key, null));
   }
 
   /**

@@ -34,6 +34,11 @@ abstract class TextFunction<R> implements Serializable {
     return name;
   }
 
+  /** Whether the model runs; a tokenizer alone has nothing to do on a GPU. */
+  boolean prefills() {
+    return true;
+  }
+
   /**
    * The result for a text.
    *
@@ -41,9 +46,17 @@ abstract class TextFunction<R> implements Serializable {
    */
   abstract R compute(Call call, String text) throws Exception;
 
-  /** The result for one text; null for null. */
+  /**
+   * The result for one text, by rows; null for null.
+   *
+   * @throws IllegalStateException if a GPU is required and the accelerator left the call to Spark
+   */
   final R of(String text) {
-    return text == null ? null : all(1, row -> text).get(0);
+    if (text == null) {
+      return null;
+    }
+    RowPath.check(this);
+    return all(1, row -> text).get(0);
   }
 
   /**

@@ -15,6 +15,11 @@ public class TokenCount extends TextFunction<Integer> implements UDF1<String, In
   }
 
   @Override
+  final boolean prefills() {
+    return false;
+  }
+
+  @Override
   Integer compute(Call call, String text) {
     return call.tokenCount(text);
   }

@@ -8,7 +8,8 @@ import org.apache.spark.sql.SparkSession;
 /**
  * Program of {@link ExplainOnlyTest}: plans queries with the RAPIDS Accelerator in a JVM without a
  * GPU, first with the functions of {@link SparsefillExtensions}, then with those of {@link
- * SparsefillFunctions}. Its argument is an empty folder.
+ * SparsefillFunctions}, then some that the accelerator is told to leave. Its argument is an empty
+ * folder.
  */
 public final class ExplainOnlyPlans {
   /** Begins the lines between which the plugin's own stand. */
@@ -35,16 +36,35 @@ public final class ExplainOnlyPlans {
       SparsefillFunctions.registerAll(spark);
       System.out.println(MARK + "registered");
       plan(spark);
+      System.out.println(MARK + "required");
+      spark.conf().set(SqlSettings.REQUIRE_GPU, "true");
+      plan(spark);
+      spark.conf().set("spark.rapids.sql.exec.ProjectExec", "false");
+      for (SqlFunction function : SqlFunction.values()) {
+        try {
+          plan(spark, function);
+          System.out.println("planned " + function);
+        } catch (IllegalStateException e) {
+          System.out.println("refused " + function + ": " + e.getMessage());
+        }
+      }
+      System.out.println(MARK + "allowed");
+      spark.conf().set(SqlSettings.REQUIRE_GPU, "false");
+      plan(spark);
       System.out.println(MARK + "nothing");
     }
   }
 
   private static void plan(SparkSession spark) {
     for (SqlFunction function : SqlFunction.values()) {
-      spark
-          .sql("select text, " + function.sqlName() + "(text) as result from texts")
-          .queryExecution()
-          .executedPlan();
+      plan(spark, function);
     }
+  }
+
+  private static void plan(SparkSession spark, SqlFunction function) {
+    spark
+        .sql("select text, " + function.sqlName() + "(text) as result from texts")
+        .queryExecution()
+        .executedPlan();
   }
 }

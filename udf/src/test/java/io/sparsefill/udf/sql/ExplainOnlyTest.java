@@ -6,8 +6,10 @@ import java.io.File;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import org.apache.spark.deploy.SparkSubmit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -27,10 +29,7 @@ class ExplainOnlyTest {
     String log = run();
     assertThat(log).contains("by columns in plans of the RAPIDS Accelerator");
     for (String how : List.of("extension", "registered")) {
-      int begin = log.indexOf(ExplainOnlyPlans.MARK + how);
-      int end = log.indexOf(ExplainOnlyPlans.MARK, begin + 1);
-      assertThat(begin).as(log).isPositive();
-      String plans = log.substring(begin, end);
+      String plans = section(log, how);
       for (SqlFunction function : SqlFunction.values()) {
         assertThat(plans)
             .containsPattern(
@@ -44,6 +43,32 @@ class ExplainOnlyTest {
           .doesNotContain("via CPU bridge")
           .doesNotContain("cannot run on GPU");
     }
+    assertThat(log.substring(0, log.indexOf(ExplainOnlyPlans.MARK + "required")))
+        .doesNotContain("stays on the CPU");
+    checkWhatStays(log);
+  }
+
+  /** The reason is the accelerator's own word, at the operator that it was told to leave. */
+  private static void checkWhatStays(String log) {
+    String reason = " in Project stays on the CPU, because the Exec ProjectExec has been disabled";
+    String required = section(log, "required");
+    assertThat(required).contains("planned TOKEN_COUNT");
+    String allowed = section(log, "allowed");
+    assertThat(allowed).doesNotContain("token_count(text)" + reason);
+    for (SqlFunction function : EnumSet.complementOf(EnumSet.of(SqlFunction.TOKEN_COUNT))) {
+      String stays = function.sqlName() + "\\(text#\\d+\\)" + Pattern.quote(reason);
+      assertThat(required)
+          .containsPattern(
+              "refused %s: Cannot run the query with spark.sparsefill.require-gpu=true: %s"
+                  .formatted(function, stays));
+      assertThat(allowed).containsPattern("WARN PlanCheck: " + stays);
+    }
+  }
+
+  private static String section(String log, String name) {
+    int begin = log.indexOf(ExplainOnlyPlans.MARK + name);
+    assertThat(begin).as(log).isPositive();
+    return log.substring(begin, log.indexOf(ExplainOnlyPlans.MARK, begin + 1));
   }
 
   private String run() throws Exception {
