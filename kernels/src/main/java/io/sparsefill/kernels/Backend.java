@@ -36,6 +36,12 @@ public interface Backend extends AutoCloseable {
   void reserve(MemoryPlan plan);
 
   /**
+   * Gives back what {@link #reserve} has set aside, for others on the device; no tensor may lie in
+   * it. The next reservation sets memory aside anew.
+   */
+  void unreserve();
+
+  /**
    * Memory for {@code rows x cols} numbers, with undefined content.
    *
    * @param what what it is for, in error messages

@@ -76,11 +76,11 @@ enum BackendKind {
   }
 
   /**
-   * How many engines of the same options a device gets. A GPU computes one document at a time, on
-   * all of its multiprocessors, and has the memory for one. On the CPU each task has its own
-   * threads ({@code spark.task.cpus}), which must not wait for another task's document.
+   * How many documents a device pre-fills at a time, whatever the engines' options. A GPU computes
+   * one, on all of its multiprocessors, and has the memory for one. On the CPU each task has its
+   * own threads ({@code spark.task.cpus}), which must not wait for another task's document.
    */
-  int enginesAtOnce() {
+  int documentsAtOnce() {
     return this == CUDA ? 1 : Integer.MAX_VALUE;
   }
 

@@ -25,6 +25,7 @@ public final class Engine implements AutoCloseable {
   private final SharedModel.Lease model;
   private final AttentionPlan plan;
   private final AtomicBoolean busy = new AtomicBoolean();
+  private boolean closed;
 
   Engine(EngineOptions options, Backend backend, SharedModel.Lease model, AttentionPlan plan) {
     this.options = options;
@@ -134,6 +135,26 @@ public final class Engine implements AutoCloseable {
     }
   }
 
+  /**
+   * Whether the memory of a document can be had on the device as it is, beside what other engines
+   * have reserved there.
+   */
+  boolean hasRoomFor(int tokens) {
+    DocumentMemory memory =
+        new DocumentMemory(backend.sizes(), model.tensors().config(), plan, options);
+    return memory.plan(tokens).total() <= backend.reservable();
+  }
+
+  /**
+   * Gives back the device memory that is kept from one document to the next; the next one reserves
+   * its own anew. Not during a pre-fill, which the caller sees to.
+   */
+  synchronized void unreserve() {
+    if (!closed) {
+      backend.unreserve();
+    }
+  }
+
   /** The model's configuration. */
   public ModelConfig config() {
     return model.tensors().config();
@@ -145,7 +166,8 @@ public final class Engine implements AutoCloseable {
   }
 
   @Override
-  public void close() {
+  public synchronized void close() {
+    closed = true;
     model.close();
     backend.close();
   }

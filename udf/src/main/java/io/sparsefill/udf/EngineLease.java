@@ -42,6 +42,7 @@ public final class EngineLease implements AutoCloseable {
     long begun = System.nanoTime();
     try {
       owner.refuseIfLost(); // the document before may have cost the device
+      engines.makeRoom(engine, tokens.length);
       PrefillResult result = engine.prefill(tokens, sink);
       owner.tally().add(result, begun - asked, System.nanoTime() - begun);
       return result;

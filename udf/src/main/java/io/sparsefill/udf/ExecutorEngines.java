@@ -22,8 +22,9 @@ import org.slf4j.LoggerFactory;
  * wave or query finds the model loaded. A task with other options ends what nobody uses on its
  * device, because both seldom fit.
  *
- * <p>On a GPU there is one engine, which pre-fills the documents of all tasks one after the other,
- * while the other tasks read, tokenise and write. The end of the process frees what is still open.
+ * <p>A GPU pre-fills the documents of all tasks one after the other, while the other tasks read,
+ * tokenise and write: by one engine for all of the same options, and where those differ, by the
+ * engines in turns ({@link DeviceTurns}). The end of the process frees what is still open.
  */
 public final class ExecutorEngines implements AutoCloseable {
   /** How long engines stay that nobody uses. */
@@ -34,20 +35,21 @@ public final class ExecutorEngines implements AutoCloseable {
   private static final ExecutorEngines OF_THIS_JVM =
       new ExecutorEngines(
           Engine::open,
-          BackendKind::enginesAtOnce,
+          BackendKind::documentsAtOnce,
           CompletableFuture.delayedExecutor(KEPT_SECONDS, TimeUnit.SECONDS));
 
   private final KeptEngines.Opener opener;
   private final ToIntFunction<BackendKind> atOnce;
   private final Executor afterIdle;
   private final Map<KeptEngines.Key, KeptEngines> kept = new HashMap<>();
+  private final Map<KeptEngines.Device, DeviceTurns> turns = new HashMap<>();
   private final EngineFigures.Tally tally = new EngineFigures.Tally();
   private final AtomicReference<DeviceLost> lost = new AtomicReference<>();
 
   /**
    * Engines of their own, for tests.
    *
-   * @param atOnce how many engines of the same options a device gets
+   * @param atOnce how many documents a device pre-fills at a time
    * @param afterIdle runs what it is given when engines that nobody uses have been kept long enough
    */
   ExecutorEngines(
@@ -97,11 +99,15 @@ public final class ExecutorEngines implements AutoCloseable {
   private synchronized KeptEngines claim(KeptEngines.Key key) {
     closeUnused(other -> other.isOnDeviceOf(key) && !other.sharesWeightsWith(key));
     KeptEngines engines =
-        kept.computeIfAbsent(
-            key, absent -> new KeptEngines(absent, opener, atOnce.applyAsInt(absent.kind())));
+        kept.computeIfAbsent(key, absent -> new KeptEngines(absent, opener, turns(absent)));
     engines.leases++;
     engines.uses++;
     return engines;
+  }
+
+  private DeviceTurns turns(KeptEngines.Key key) {
+    return turns.computeIfAbsent(
+        key.device(), absent -> new DeviceTurns(atOnce.applyAsInt(absent.kind())));
   }
 
   /** Ends a lease. */

@@ -5,15 +5,14 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
-import java.util.concurrent.Semaphore;
 import java.util.concurrent.locks.ReentrantLock;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * The engines of the same options on one device: on a GPU a single one, which tasks take in turns
- * for a document each, on the CPU as many as tasks pre-fill at once. Its owner {@link
- * ExecutorEngines} counts the leases.
+ * for a document each, on the CPU as many as tasks pre-fill at once. Turns are the device's ({@link
+ * DeviceTurns}). The owner {@link ExecutorEngines} counts the leases.
  */
 final class KeptEngines {
   /**
@@ -22,8 +21,12 @@ final class KeptEngines {
    * @param ordinal which GPU of those that the process sees
    */
   record Key(EngineOptions options, BackendKind kind, int ordinal) {
+    Device device() {
+      return new Device(kind, ordinal);
+    }
+
     boolean isOnDeviceOf(Key other) {
-      return kind == other.kind && ordinal == other.ordinal;
+      return device().equals(other.device());
     }
 
     boolean sharesWeightsWith(Key other) {
@@ -31,6 +34,9 @@ final class KeptEngines {
           .equals(SharedModel.Key.of(other.options, other.kind, other.ordinal));
     }
   }
+
+  /** What computes: all CPUs, or one of the GPUs. */
+  record Device(BackendKind kind, int ordinal) {}
 
   /** Makes an engine on a GPU of those that the process sees. */
   @FunctionalInterface
@@ -42,7 +48,7 @@ final class KeptEngines {
 
   private final Key key;
   private final Opener opener;
-  private final Semaphore turns;
+  private final DeviceTurns turns;
   private final ReentrantLock opening = new ReentrantLock(true);
   private final List<Engine> all = new ArrayList<>(); // guarded by itself, as is free
   private final Deque<Engine> free = new ArrayDeque<>();
@@ -54,17 +60,20 @@ final class KeptEngines {
   /** Changes with each lease, so that an old wish to close finds that it is one; the owner's. */
   long uses;
 
-  KeptEngines(Key key, Opener opener, int atOnce) {
+  KeptEngines(Key key, Opener opener, DeviceTurns turns) {
     this.key = key;
     this.opener = opener;
-    this.turns = new Semaphore(atOnce, true);
+    this.turns = turns;
   }
 
   Key key() {
     return key;
   }
 
-  /** Opens the first engine, unless it is open: callers that come meanwhile wait. */
+  /**
+   * Opens the first engine, unless it is open: callers that come meanwhile wait. It takes a turn on
+   * the device, and idle engines there give their reserved memory back first: weights come.
+   */
   void openFirst() throws InterruptedException {
     opening.lockInterruptibly();
     try {
@@ -75,12 +84,17 @@ final class KeptEngines {
               key.ordinal(),
               System.getenv("CUDA_VISIBLE_DEVICES"));
         }
-        Engine engine = opener.open(key.options(), key.ordinal());
-        synchronized (all) {
-          all.add(engine);
-          free.add(engine);
+        turns.take();
+        try {
+          turns.unreserve(null);
+          Engine engine = open();
+          synchronized (all) {
+            free.add(engine);
+          }
+          first = engine;
+        } finally {
+          turns.giveBack();
         }
-        first = engine;
       }
     } finally {
       opening.unlock();
@@ -101,9 +115,18 @@ final class KeptEngines {
     return first.config();
   }
 
-  /** An engine that nobody uses; waits for one, first come, first served. */
+  private Engine open() {
+    Engine engine = opener.open(key.options(), key.ordinal());
+    synchronized (all) {
+      all.add(engine);
+    }
+    turns.add(engine);
+    return engine;
+  }
+
+  /** An engine that nobody uses; waits for the device, first come, first served. */
   Engine take() throws InterruptedException {
-    turns.acquire();
+    turns.take();
     boolean taken = false;
     try {
       Engine engine;
@@ -111,18 +134,20 @@ final class KeptEngines {
         engine = free.poll();
       }
       if (engine == null) { // all are in use, and there may be more
-        engine = opener.open(key.options(), key.ordinal());
-        synchronized (all) {
-          all.add(engine);
-        }
+        engine = open();
       }
       taken = true;
       return engine;
     } finally {
       if (!taken) {
-        turns.release();
+        turns.giveBack();
       }
     }
+  }
+
+  /** Sees to it that an engine that was taken finds the memory which others need not hold. */
+  void makeRoom(Engine engine, int tokens) {
+    turns.makeRoom(engine, tokens);
   }
 
   /** Ends the use of an engine. */
@@ -130,12 +155,12 @@ final class KeptEngines {
     synchronized (all) {
       free.push(engine);
     }
-    turns.release();
+    turns.giveBack();
   }
 
-  /** How many callers wait for an engine. */
+  /** How many callers wait for the device. */
   int waiting() {
-    return turns.getQueueLength();
+    return turns.waiting();
   }
 
   /** Closes all; nobody uses one. Every one is closed even if one fails. */
@@ -143,6 +168,7 @@ final class KeptEngines {
     RuntimeException failure = null;
     synchronized (all) {
       for (Engine engine : all) {
+        turns.remove(engine);
         try {
           engine.close();
         } catch (RuntimeException e) {

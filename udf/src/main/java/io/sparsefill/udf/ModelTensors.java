@@ -10,7 +10,8 @@ import java.util.List;
 
 /**
  * A checkpoint's weights on the device: all layers resident, or read by each pre-fill as it goes
- * ({@code --weights stream}). Read-only after loading, so several pre-fills may share it.
+ * ({@code --weights stream}). Nothing of it changes after loading, so several pre-fills may share
+ * it; the output head comes when the first engine needs it.
  */
 final class ModelTensors implements AutoCloseable {
   private final Backend backend;
@@ -18,7 +19,7 @@ final class ModelTensors implements AutoCloseable {
   private final boolean stream;
   private final Tensor embedding;
   private final Tensor finalNorm;
-  private final Tensor head;
+  private volatile Tensor head;
   private final List<Tensor> owned = new ArrayList<>();
   private final List<LayerTensors> resident = new ArrayList<>();
 
@@ -39,12 +40,8 @@ final class ModelTensors implements AutoCloseable {
     try {
       embedding = upload(checkpoint.embedding(), "the embedding");
       finalNorm = upload(checkpoint.finalNorm(), "the final norm");
-      if (!withHead) {
-        head = null;
-      } else if (config.tiedEmbedding()) {
-        head = embedding;
-      } else {
-        head = upload(checkpoint.lmHead(), "the output head");
+      if (withHead) {
+        addHead();
       }
       for (int l = 0; !stream && l < config.layers(); l++) {
         resident.add(LayerTensors.uploaded(backend, checkpoint.layer(l), config, l, owned));
@@ -65,6 +62,13 @@ final class ModelTensors implements AutoCloseable {
 
   ModelConfig config() {
     return checkpoint.config();
+  }
+
+  /** Uploads the output head for an engine that computes logits, unless it is there. */
+  synchronized void addHead() {
+    if (head == null) {
+      head = config().tiedEmbedding() ? embedding : upload(checkpoint.lmHead(), "the output head");
+    }
   }
 
   /** Embedding [V, hidden]. */

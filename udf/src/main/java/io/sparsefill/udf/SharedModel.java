@@ -20,15 +20,10 @@ final class SharedModel {
     this.tensors = tensors;
   }
 
-  /** What makes two models different. */
-  record Key(String model, BackendKind kind, int ordinal, boolean stream, boolean withHead) {
+  /** What makes two models different; what is emitted does not. */
+  record Key(String model, BackendKind kind, int ordinal, boolean stream) {
     static Key of(EngineOptions options, BackendKind kind, int ordinal) {
-      return new Key(
-          options.model(),
-          kind,
-          ordinal,
-          options.streams(),
-          DocumentMemory.withHead(options.emit()));
+      return new Key(options.model(), kind, ordinal, options.streams());
     }
   }
 
@@ -70,11 +65,14 @@ final class SharedModel {
    */
   static Lease acquire(EngineOptions options, BackendKind kind, int ordinal) {
     Key key = Key.of(options, kind, ordinal);
+    boolean withHead = DocumentMemory.withHead(options.emit());
     synchronized (OPEN) {
       SharedModel model = OPEN.get(key);
       if (model == null) {
-        model = new SharedModel(load(key, options.threads()));
+        model = new SharedModel(load(key, options.threads(), withHead));
         OPEN.put(key, model);
+      } else if (withHead) {
+        model.tensors.addHead();
       }
       model.leases++;
       return new Lease(key, model);
@@ -88,10 +86,10 @@ final class SharedModel {
     }
   }
 
-  private static ModelTensors load(Key key, int threads) {
+  private static ModelTensors load(Key key, int threads, boolean withHead) {
     Checkpoint checkpoint = Checkpoint.open(Path.of(key.model()));
     // Uploads run on a backend of their own, because the tensors outlive every task's.
     Backend uploader = key.kind().open(key.ordinal(), threads);
-    return new ModelTensors(uploader, checkpoint, key.stream(), key.withHead());
+    return new ModelTensors(uploader, checkpoint, key.stream(), withHead);
   }
 }

@@ -155,7 +155,7 @@ class EngineTest {
         .hasMessageContaining("closed");
   }
 
-  /** A model without output head, or streamed, is another one. */
+  /** A streamed model is another one; what is emitted makes none. */
   @Test
   void modelsThatAreHeldDifferentlyAreNotShared() {
     try (Engine all = Engine.open(TestOptions.of(model).build());
@@ -163,7 +163,20 @@ class EngineTest {
         Engine streamed = Engine.open(TestOptions.of(model).weights("stream").build());
         Engine same = Engine.open(TestOptions.of(model).attention("a-shape:64:64").build())) {
       assertThat(List.of(all, kv, streamed, same)).doesNotHaveDuplicates();
-      assertThat(SharedModel.held()).isEqualTo(3);
+      assertThat(SharedModel.held()).isEqualTo(2);
+    }
+  }
+
+  /** Oracle: an engine alone, whose weights came all at once. */
+  @Test
+  void theOutputHeadComesWithTheFirstEngineThatNeedsIt() throws Exception {
+    Numbers alone = Numbers.of(TestOptions.of(model));
+    try (Engine kv = Engine.open(TestOptions.of(model).emit(Emit.KV).build())) {
+      kv.prefill(TOKENS, new KvCollector());
+      try (Engine all = Engine.open(TestOptions.of(model).build())) {
+        Numbers.of(all).assertSameAs(alone);
+        assertThat(SharedModel.held()).isEqualTo(1);
+      }
     }
   }
 

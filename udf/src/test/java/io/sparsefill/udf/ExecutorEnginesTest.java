@@ -141,7 +141,7 @@ class ExecutorEnginesTest {
 
   @Test
   void onTheCpuNoTaskWaitsForAnother() throws Exception {
-    engines = new ExecutorEngines(this::open, BackendKind::enginesAtOnce, whenIdle::add);
+    engines = new ExecutorEngines(this::open, BackendKind::documentsAtOnce, whenIdle::add);
     Gate gate = new Gate();
     try (EngineLease first = engines.lease(options);
         EngineLease second = engines.lease(options)) {
@@ -151,6 +151,59 @@ class ExecutorEnginesTest {
       assertThat(SharedModel.held()).isEqualTo(1);
       gate.open.countDown();
       one.get();
+    }
+    assertThat(opened).hasValue(2);
+  }
+
+  /** As two documents' memory on one GPU was not planned. */
+  @Test
+  void enginesOfOtherOptionsTakeTurnsOnOneDevice() throws Exception {
+    AtomicInteger computing = new AtomicInteger();
+    AtomicInteger most = new AtomicInteger();
+    watcher =
+        (operator, arguments) -> {
+          if (operator.equals("embed")) {
+            most.accumulateAndGet(computing.incrementAndGet(), Math::max);
+          } else if (operator.equals("complete")) {
+            computing.decrementAndGet();
+          }
+        };
+    EngineOptions sparse = TestOptions.of(folder).attention("a-shape:64:64").build();
+    EngineOptions scores = TestOptions.of(folder).emit(Emit.NLL).build();
+    Gate gate = new Gate();
+    try (EngineLease first = engines.lease(options);
+        EngineLease second = engines.lease(sparse);
+        EngineLease third = engines.lease(scores)) {
+      FutureTask<PrefillResult> one = start(first, gate);
+      gate.reached.await();
+      FutureTask<PrefillResult> two = start(second, new KvCollector());
+      FutureTask<PrefillResult> three = start(third, null);
+      awaitWaiting(first, 2);
+      gate.open.countDown();
+      for (FutureTask<PrefillResult> task : List.of(one, two, three)) {
+        assertThat(task.get().tokenCount()).isEqualTo(TOKENS.length);
+      }
+      assertThat(second.queuedSeconds()).isPositive();
+    }
+    assertThat(opened).hasValue(3);
+    assertThat(most).hasValue(1);
+  }
+
+  /** The next one's weights would come while the first document computes. */
+  @Test
+  void anEngineOpensInATurnOfItsDevice() throws Exception {
+    Gate gate = new Gate();
+    EngineOptions sparse = TestOptions.of(folder).attention("a-shape:64:64").build();
+    try (EngineLease first = engines.lease(options)) {
+      FutureTask<PrefillResult> one = start(first, gate);
+      gate.reached.await();
+      FutureTask<EngineLease> second = new FutureTask<>(() -> engines.lease(sparse));
+      new Thread(second, "opens").start();
+      awaitWaiting(first, 1);
+      assertThat(opened).hasValue(1);
+      gate.open.countDown();
+      one.get();
+      second.get().close();
     }
     assertThat(opened).hasValue(2);
   }

@@ -74,6 +74,10 @@ public final class CpuBackend implements Backend {
   @Override
   public void reserve(MemoryPlan plan) {}
 
+  /** Nothing was set aside. */
+  @Override
+  public void unreserve() {}
+
   @Override
   public Tensor allocate(long rows, long cols, String what) {
     return CpuTensor.allocate(rows, cols, what);

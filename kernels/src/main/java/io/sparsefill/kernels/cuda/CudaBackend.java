@@ -233,6 +233,14 @@ public final class CudaBackend implements Backend {
   }
 
   @Override
+  public void unreserve() {
+    context.enter();
+    // What lay in the memory may still be used.
+    stream.synchronize("the pre-fill before");
+    memory.unreserve();
+  }
+
+  @Override
   public Tensor allocate(long rowCount, long cols, String what) {
     return CudaTensor.allocate(memory, rowCount, cols, ElementType.BF16, what);
   }

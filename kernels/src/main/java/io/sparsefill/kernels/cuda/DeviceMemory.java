@@ -185,9 +185,14 @@ final class DeviceMemory implements AutoCloseable {
   /**
    * Gives back what was reserved; blocks that lie in it, and others, stay until they are closed.
    */
-  @Override
-  public synchronized void close() {
+  synchronized void unreserve() {
     retire();
+  }
+
+  /** The same, at the end. */
+  @Override
+  public void close() {
+    unreserve();
   }
 
   /** One large allocation that blocks are parts of. */
