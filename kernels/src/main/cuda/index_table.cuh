@@ -5,15 +5,16 @@
 
 namespace sparsefill {
 
-enum Kind { DENSE = 0, A_SHAPE = 1, VERTICAL_SLASH = 2, BLOCK_SPARSE = 3 };
+enum Kind { DENSE = 0, A_SHAPE = 1, VERTICAL_SLASH = 2, BLOCK_SPARSE = 3, DILATED = 4 };
 
 // One head. IndexPlan writes these ints in the same order.
 struct HeadEntry {
   int head;       // which query head
   int kind;
-  int first;      // A-shape: tiles at the begin; vertical-slash: columns; block-sparse: key tiles
-  int second;     // A-shape: distances; vertical-slash: distances
-  int firstAt;    // vertical-slash: where its chosen columns lie; block-sparse: its pooled queries
+  int first;      // A-shape, dilated: tiles at the begin; vertical-slash: columns; block-sparse: tiles
+  int second;     // A-shape, dilated: distances of the window; vertical-slash: distances
+  int firstAt;    // vertical-slash: where its chosen columns lie; block-sparse: its pooled queries;
+                  // A-shape: first query tile that sees all keys; dilated: distances behind the window
   int secondAt;   // vertical-slash: where its chosen distances lie, and its spans
   int runs;       // most runs of one query tile
   int columns;    // most columns of one query tile

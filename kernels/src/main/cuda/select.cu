@@ -47,7 +47,7 @@ namespace {
 constexpr int WARP_KEYS = 1024;
 constexpr int BLOCK_KEYS = WARPS * WARP_KEYS;
 
-// Always chosen: LineSelection.
+// Always chosen, of columns as many as there is room for: LineSelection.
 constexpr int FORCED_VERTICALS = 30;
 constexpr int FORCED_DISTANCES = 100;
 
@@ -72,7 +72,7 @@ struct LineList {
   }
 
   __device__ __forceinline__ unsigned key(float score, int i) const {
-    const bool forced = kind == 0 ? i < FORCED_VERTICALS : i >= tokens - FORCED_DISTANCES;
+    const bool forced = kind == 0 ? i < min(FORCED_VERTICALS, count) : i >= tokens - FORCED_DISTANCES;
     return forced ? FORCED : keyOf(score);
   }
 };

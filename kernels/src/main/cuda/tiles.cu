@@ -259,6 +259,21 @@ __device__ __forceinline__ int writeColumns(
   return count;
 }
 
+// Writes every second key between the first tiles and the window, as far as the head's distances go,
+// and returns how many they are.
+__device__ __forceinline__ int writeDilated(
+    const TilesParams& p, const HeadEntry& entry, int m, int sinks, int local, int* target) {
+  const int row = m * TILE;
+  const int oldest = max(firstKey(row, p.window), row + 1 - entry.second - entry.firstAt);
+  const int bound = max(sinks * TILE, oldest);
+  const int first = bound + (bound + m) % 2;
+  const int count = max(0, local * TILE - first + 1) / 2;
+  for (int i = threadIdx.x % 32; i < count; i += 32) {
+    target[i] = first + 2 * i;
+  }
+  return count;
+}
+
 // Adds the tiles of a warp's query tiles, one of each lane, to the head's totals.
 __device__ __forceinline__ void addTotals(const TilesParams& p, int m, int tiles) {
   const int all = __reduce_add_sync(ALL, tiles);
@@ -367,8 +382,9 @@ __global__ void __launch_bounds__(LIST_THREADS) lists(const __grid_constant__ Ti
       list.z = columnsOf(entry, p.fromTile, m);
       list.w = writeColumns(p, entry, m, target, runs.count, p.columns + list.z);
       tiles = runs.tiles + (list.w + TILE - 1) / TILE;
-    } else if (entry.kind == A_SHAPE) {
-      const int local = max(visible, max(0, row - entry.second + 1) / TILE);
+    } else if (entry.kind == A_SHAPE || entry.kind == DILATED) {
+      const bool all = entry.kind == A_SHAPE && m >= entry.firstAt;
+      const int local = all ? visible : max(visible, max(0, row - entry.second + 1) / TILE);
       const int sinks = min(entry.first, local);
       const bool apart = visible < sinks && sinks < local;
       const int from = visible < sinks && !apart ? visible : local;
@@ -379,7 +395,11 @@ __global__ void __launch_bounds__(LIST_THREADS) lists(const __grid_constant__ Ti
         target[apart] = make_int2(from * TILE, m + 1 - from);
       }
       list.y = 1 + apart;
-      tiles = m + 1 - from + (apart ? sinks - visible : 0);
+      if (entry.kind == DILATED) {
+        list.z = columnsOf(entry, p.fromTile, m);
+        list.w = writeDilated(p, entry, m, sinks, local, p.columns + list.z);
+      }
+      tiles = m + 1 - from + (apart ? sinks - visible : 0) + (list.w + TILE - 1) / TILE;
     } else if (entry.kind == DENSE) {
       if (lane == 0) {
         target[0] = make_int2(visible * TILE, m + 1 - visible);
@@ -405,7 +425,7 @@ __global__ void __launch_bounds__(LIST_THREADS) lists(const __grid_constant__ Ti
 // not depend on which of its rows are read. The cost of block-sparse was no guess.
 __global__ void __launch_bounds__(SETTLE_THREADS) settle(const __grid_constant__ TilesParams p) {
   const HeadEntry entry = p.entries[p.groupFirst + blockIdx.y];
-  const bool open = entry.kind == A_SHAPE || entry.kind == VERTICAL_SLASH;
+  const bool open = entry.kind != DENSE && entry.kind != BLOCK_SPARSE;
   const bool replaced =
       p.dispatch && open && p.totals[blockIdx.y] >= (unsigned long long)p.denseTiles;
   const int m = p.firstTile + blockIdx.x * SETTLE_THREADS + threadIdx.x;

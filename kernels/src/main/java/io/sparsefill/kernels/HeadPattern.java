@@ -27,18 +27,93 @@ public sealed interface HeadPattern {
   }
 
   /**
+   * A-shape, and all keys for the last queries (tri-shape: MInference's attn_type "tri_shape").
+   *
+   * @param initial first keys which every query sees
+   * @param local distances 0 .. local - 1 which every query sees
+   * @param last queries at the end which see every key
+   */
+  record TriShape(int initial, int local, int last) implements HeadPattern {
+    /** Checks the sizes. */
+    public TriShape {
+      if (initial < 0 || local < 1 || last < 1) {
+        throw new IllegalArgumentException(
+            "tri-shape %d:%d:%d: initial must be at least 0, local and last at least 1"
+                .formatted(initial, local, last));
+      }
+    }
+  }
+
+  /**
+   * The first keys, a sliding window, and every second key of a window behind that (the baselines
+   * "dilated" and "strided" of MInference section 4.1).
+   *
+   * <p>The original leaves out every second distance, so that queries side by side see other keys.
+   * Here the 64 queries of a tile share their keys: tiles take even and odd keys in turns.
+   *
+   * @param initial first keys which every query sees
+   * @param local distances 0 .. local - 1 which every query sees; 0 leaves the query tile's own
+   * @param dilated distances behind those, of whose keys every second one is seen
+   */
+  record Dilated(int initial, int local, int dilated) implements HeadPattern {
+    /** Checks the sizes. */
+    public Dilated {
+      if (initial < 0 || local < 0 || dilated < 1) {
+        throw new IllegalArgumentException(
+            "dilated window %d:%d:%d: initial and local must be at least 0, dilated at least 1"
+                .formatted(initial, local, dilated));
+      }
+    }
+  }
+
+  /** Key columns and diagonals, each seen as far as causality allows. */
+  sealed interface Lines extends HeadPattern {}
+
+  /**
    * Key columns and diagonals which the last 64 queries attend to most (MInference section 3.2,
    * vertical-slash).
    *
    * @param vertical how many key columns; the first 30 are always among them
    * @param slash how many distances; 0 .. 99 are always among them
    */
-  record VerticalSlash(int vertical, int slash) implements HeadPattern {
+  record VerticalSlash(int vertical, int slash) implements Lines {
     /** Checks the sizes. */
     public VerticalSlash {
       if (vertical < 1 || slash < 1) {
         throw new IllegalArgumentException(
             "vertical-slash %d:%d: both sizes must be at least 1".formatted(vertical, slash));
+      }
+    }
+  }
+
+  /**
+   * The key columns of vertical-slash, and of its diagonals the main one alone (MInference section
+   * 4.4: "only vertical" keeps one slash). A query sees itself and its tile's keys before it.
+   *
+   * @param vertical how many key columns; the first 30 are always among them
+   */
+  record VerticalOnly(int vertical) implements Lines {
+    /** Checks the size. */
+    public VerticalOnly {
+      if (vertical < 1) {
+        throw new IllegalArgumentException(
+            "vertical-only %d: at least 1 column is needed".formatted(vertical));
+      }
+    }
+  }
+
+  /**
+   * The diagonals of vertical-slash, and of its columns the first key alone (MInference section
+   * 4.4: "only slash" keeps one column, which in practice is the attention sink).
+   *
+   * @param slash how many distances; 0 .. 99 are always among them
+   */
+  record SlashOnly(int slash) implements Lines {
+    /** Checks the size. */
+    public SlashOnly {
+      if (slash < 1) {
+        throw new IllegalArgumentException(
+            "slash-only %d: at least 1 distance is needed".formatted(slash));
       }
     }
   }

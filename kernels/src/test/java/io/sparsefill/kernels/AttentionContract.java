@@ -254,13 +254,33 @@ public abstract class AttentionContract {
   }
 
   private void comparePatterns(AttentionShape shape, int firstTile, ErrorBudget budget) {
-    AttentionInput input = AttentionInput.random(shape, 2, shape.tokens());
-    List<HeadPattern> patterns =
+    List<HeadPattern> searched =
         List.of(
             new HeadPattern.VerticalSlash(40, 120),
             new HeadPattern.BlockSparse(1),
             new HeadPattern.Dense(),
             new HeadPattern.AShape(20, 70));
+    comparePatterns(searched, shape, firstTile, budget);
+    List<HeadPattern> baselines =
+        List.of(
+            new HeadPattern.VerticalOnly(40),
+            new HeadPattern.SlashOnly(120),
+            new HeadPattern.TriShape(20, 70, 100),
+            new HeadPattern.Dilated(20, 70, 150));
+    comparePatterns(baselines, shape, firstTile, budget);
+    // Sizes beyond the document are all of it.
+    List<HeadPattern> large =
+        List.of(
+            new HeadPattern.VerticalOnly(999_999_999),
+            new HeadPattern.SlashOnly(999_999_999),
+            new HeadPattern.TriShape(999_999_999, 999_999_999, 999_999_999),
+            new HeadPattern.Dilated(999_999_999, 999_999_999, 999_999_999));
+    comparePatterns(large, shape, firstTile, budget);
+  }
+
+  private void comparePatterns(
+      List<HeadPattern> patterns, AttentionShape shape, int firstTile, ErrorBudget budget) {
+    AttentionInput input = AttentionInput.random(shape, 2, shape.tokens());
     Backend backend = device.backend();
     int width = shape.heads() * shape.headDim();
     try (Tensor q = backend.upload(input.q(), "q");
@@ -274,7 +294,7 @@ public abstract class AttentionContract {
         cost = index.cost();
       }
       backend.complete();
-      assertThat(cost.sparseHeads()).isEqualTo(3);
+      assertThat(cost.sparseHeads()).isEqualTo(patterns.contains(new HeadPattern.Dense()) ? 3 : 4);
       assertThat(cost.computedTiles()).isEqualTo(expected.computedTiles());
       assertThat(cost.causalTiles()).isEqualTo(expected.causalTiles());
       assertThat(cost.seconds()).isBetween(1e-9, 100.0);
@@ -287,7 +307,11 @@ public abstract class AttentionContract {
   @Test
   void theEstimateHoldsTheMassThatTheBestLinesHold() {
     // Oracle: line scores in double, the best lines by sorting them.
-    HeadPattern.VerticalSlash pattern = new HeadPattern.VerticalSlash(60, 150);
+    List<HeadPattern.Lines> patterns =
+        List.of(
+            new HeadPattern.VerticalSlash(60, 150),
+            new HeadPattern.VerticalOnly(60),
+            new HeadPattern.SlashOnly(150));
     for (int tokens : new int[] {50, 200, 1000}) {
       for (int window : new int[] {0, 300}) {
         AttentionShape shape = AttentionInput.shape(tokens, 4, 2, 64, window);
@@ -296,9 +320,11 @@ public abstract class AttentionContract {
             Tensor k = device.backend().upload(input.k(), "k")) {
           for (int head = 0; head < shape.heads(); head++) {
             LineScores scores = LineScores.of(input, head);
-            var lines = device.lines(pattern, head, shape, q, k);
-            String what = "T=%d, window %d, head %d".formatted(tokens, window, head);
-            scores.assertHolds(lines, scores.best(pattern), 0.9999, what);
+            for (HeadPattern.Lines pattern : patterns) {
+              var lines = device.lines(pattern, head, shape, q, k);
+              String what = "%s of %s, head %d".formatted(pattern, shape, head);
+              scores.assertHolds(lines, scores.best(pattern), 0.9999, what);
+            }
           }
         }
       }

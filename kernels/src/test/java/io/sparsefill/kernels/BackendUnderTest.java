@@ -22,7 +22,7 @@ public interface BackendUnderTest extends AutoCloseable {
 
   /** The lines which the backend's own estimate selects for a head. */
   LineSelection lines(
-      HeadPattern.VerticalSlash pattern, int head, AttentionShape shape, Tensor q, Tensor k);
+      HeadPattern.Lines pattern, int head, AttentionShape shape, Tensor q, Tensor k);
 
   /** The key tiles which the backend's own estimate selects for each query tile of a head. */
   int[][] blocks(

@@ -40,7 +40,7 @@ record LineScores(double[] vertical, double[] slash) {
   }
 
   /** The lines that MInference's rule takes: the forced ones, then the largest scores. */
-  LineSelection best(HeadPattern.VerticalSlash pattern) {
+  LineSelection best(HeadPattern.Lines pattern) {
     int tokens = vertical.length;
     int[] verticals =
         largest(

@@ -26,7 +26,7 @@ public final class PatternTiles {
       Tensor k) {
     List<HeadTiles> heads = new ArrayList<>();
     for (int head = 0; head < patterns.size(); head++) {
-      if (patterns.get(head) instanceof HeadPattern.VerticalSlash lines) {
+      if (patterns.get(head) instanceof HeadPattern.Lines lines) {
         LineSelection chosen = device.lines(lines, head, shape, q, k);
         heads.add(
             IndexBuilders.verticalSlash(shape, firstTile, chosen.verticals(), chosen.distances()));
@@ -36,6 +36,10 @@ public final class PatternTiles {
                 shape, firstTile, device.blocks(blocks, head, shape, firstTile, q, k)));
       } else if (patterns.get(head) instanceof HeadPattern.AShape aShape) {
         heads.add(IndexBuilders.aShape(shape, firstTile, aShape));
+      } else if (patterns.get(head) instanceof HeadPattern.TriShape triShape) {
+        heads.add(IndexBuilders.triShape(shape, firstTile, triShape));
+      } else if (patterns.get(head) instanceof HeadPattern.Dilated window) {
+        heads.add(IndexBuilders.dilated(shape, firstTile, window));
       } else {
         heads.add(IndexBuilders.dense(shape, firstTile));
       }

@@ -11,10 +11,10 @@ import java.util.Set;
  * @param model folder of the checkpoint, readable on every executor
  * @param backend {@code auto}, {@code cpu} or {@code cuda}
  * @param weights {@code resident} or {@code stream}
- * @param attention {@code --attention}: {@code minference}, {@code dense}, {@code
- *     a-shape[:INITIAL:LOCAL]}, {@code vertical-slash:V:S}, {@code block-sparse[:K]}
- * @param patternsJson content of MInference's pattern file for {@code minference}, or null for the
- *     default pattern on every head
+ * @param attention {@code --attention}: a word of {@link
+ *     io.sparsefill.kernels.attention.AttentionMode}, and its sizes
+ * @param patternsJson content of MInference's pattern file, for modes that take a pattern for each
+ *     head, or null for the default pattern on every head
  * @param emit what is computed
  * @param lastPositions N, how many of the last positions give logits
  * @param ropeFrequencies precision of the rotary frequencies

@@ -39,7 +39,10 @@ class CudaMemoryTest {
     "resident, a-shape:128:1024",
     "resident, vertical-slash:100:800",
     "stream, minference",
-    "resident, block-sparse:8"
+    "resident, block-sparse:8",
+    "resident, tri-shape:64:128:70",
+    "resident, strided:64:128:3000",
+    "resident, slash-only:300"
   })
   void staysInsideItsPlan(String weights, String attention) throws Exception {
     Path folder = SharedMaterial.model("needle-2m");

@@ -45,7 +45,17 @@ class LastLayerShortcutTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"dense", "minference 30 50", "a-shape:64:128", "block-sparse:4"})
+  @ValueSource(
+      strings = {
+        "dense",
+        "minference 30 50",
+        "a-shape:64:128",
+        "block-sparse:4",
+        "tri-shape:64:128:70",
+        "strided:64:128:300",
+        "vertical-only:40",
+        "slash-only:120"
+      })
   void randomModelGivesWhatTheFullPassGives(String attention) throws Exception {
     compare(new TinyModel(3, 300).write(folder), attention);
   }

@@ -14,9 +14,6 @@ import java.util.List;
  * and whether a head may run densely when its pattern would not be cheaper.
  */
 public final class AttentionPlan {
-  private static final String ACCEPTED =
-      "accepted are minference, dense, a-shape[:INITIAL:LOCAL], vertical-slash:V:S, block-sparse[:TILES]";
-
   private final String name;
   private final boolean dispatch;
   private final List<List<HeadPattern>> layers;
@@ -30,60 +27,72 @@ public final class AttentionPlan {
   /**
    * Reads the options.
    *
-   * @param attention {@code minference} (per-head patterns, dense where that is not dearer), {@code
-   *     dense}, or one pattern for every head: {@code a-shape[:INITIAL:LOCAL]} (default 1024:4096,
-   *     the paper's baseline), {@code vertical-slash:V:S}, {@code block-sparse[:TILES]} (default
-   *     100)
-   * @param patternsJson content of a pattern file for {@code minference}; null takes MInference's
-   *     default pattern
+   * @param attention a word of {@link AttentionMode}, sizes behind it: {@code minference} takes a
+   *     pattern for each head and runs those densely where that is not dearer; {@code dense}; and
+   *     others, which compute what they say
+   * @param patternsJson content of a pattern file, for modes that take a pattern for each head;
+   *     null takes MInference's default sizes
    * @throws IllegalArgumentException saying what is accepted
    */
   public static AttentionPlan parse(String attention, String patternsJson, int layers, int heads) {
-    if (attention.equals("minference")) {
+    String[] words = attention.split(":", -1);
+    AttentionMode mode = AttentionMode.of(words[0]).orElseThrow(() -> unknown(attention, ""));
+    int[] sizes = sizes(attention, words);
+    if (sizes.length == 0 && mode.takesTable()) {
       PatternTable table =
           patternsJson == null
               ? PatternTable.uniform(PatternTable.DEFAULT, layers, heads)
               : PatternTable.parse(patternsJson, layers, heads);
-      List<List<HeadPattern>> patterns = new ArrayList<>();
-      for (int l = 0; l < layers; l++) {
-        patterns.add(table.layer(l).stream().map(PatternTable.Entry::toPattern).toList());
-      }
-      return new AttentionPlan(attention, true, patterns);
+      return new AttentionPlan(attention, mode == AttentionMode.MINFERENCE, perHead(mode, table));
     }
+    HeadPattern pattern = mode.pattern(sizes).orElseThrow(() -> unknown(attention, ""));
     if (patternsJson != null) {
       throw new IllegalArgumentException(
-          "A pattern file needs --attention minference, not '" + attention + "'");
+          "A pattern file needs --attention %s, without sizes, not '%s'"
+              .formatted(AttentionMode.withTable(), attention));
     }
-    List<HeadPattern> same = Collections.nCopies(heads, pattern(attention));
+    List<HeadPattern> same = Collections.nCopies(heads, pattern);
     return new AttentionPlan(attention, false, Collections.nCopies(layers, same));
   }
 
-  private static HeadPattern pattern(String attention) {
-    String[] words = attention.split(":", -1);
+  /** Whether an option takes a pattern for each head, from a file where there is one. */
+  public static boolean readsPatterns(String attention) {
+    return AttentionMode.of(attention).map(AttentionMode::takesTable).orElse(false);
+  }
+
+  private static List<List<HeadPattern>> perHead(AttentionMode mode, PatternTable table) {
+    List<List<HeadPattern>> patterns = new ArrayList<>();
+    for (int l = 0; l < table.layers(); l++) {
+      List<HeadPattern> layer = new ArrayList<>();
+      for (PatternTable.Entry entry : table.layer(l)) {
+        try {
+          layer.add(mode.pattern(entry));
+        } catch (IllegalArgumentException e) {
+          throw new IllegalArgumentException(
+              "Cannot use the pattern file for %s: layer %d head %d: %s"
+                  .formatted(mode.word(), l, layer.size(), e.getMessage()),
+              e);
+        }
+      }
+      patterns.add(List.copyOf(layer));
+    }
+    return patterns;
+  }
+
+  private static int[] sizes(String attention, String[] words) {
     int[] sizes = new int[words.length - 1];
     for (int i = 0; i < sizes.length; i++) {
       if (!words[i + 1].matches("\\d{1,9}")) {
-        throw new IllegalArgumentException(
-            "Unknown attention '"
-                + attention
-                + "': '"
-                + words[i + 1]
-                + "' is not a size; "
-                + ACCEPTED);
+        throw unknown(attention, "'" + words[i + 1] + "' is not a size; ");
       }
       sizes[i] = Integer.parseInt(words[i + 1]);
     }
-    String kind = words[0] + "/" + sizes.length;
-    return switch (kind) {
-      case "dense/0" -> new HeadPattern.Dense();
-      case "a-shape/0" -> new HeadPattern.AShape(1024, 4096);
-      case "a-shape/2" -> new HeadPattern.AShape(sizes[0], sizes[1]);
-      case "vertical-slash/2" -> new HeadPattern.VerticalSlash(sizes[0], sizes[1]);
-      case "block-sparse/0" -> new HeadPattern.BlockSparse(100);
-      case "block-sparse/1" -> new HeadPattern.BlockSparse(sizes[0]);
-      default ->
-          throw new IllegalArgumentException("Unknown attention '" + attention + "': " + ACCEPTED);
-    };
+    return sizes;
+  }
+
+  private static IllegalArgumentException unknown(String attention, String why) {
+    return new IllegalArgumentException(
+        "Unknown attention '" + attention + "': " + why + AttentionMode.accepted());
   }
 
   /** The patterns of a layer's heads. */

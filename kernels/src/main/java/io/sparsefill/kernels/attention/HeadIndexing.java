@@ -14,8 +14,8 @@ import java.util.function.IntFunction;
 public final class HeadIndexing {
   /** What the backend's estimate selects for one head; asked at most once for each head. */
   public interface Estimate {
-    /** The lines of a vertical-slash head. */
-    LineSelection lines(HeadPattern.VerticalSlash pattern);
+    /** The lines of a head that has columns, diagonals or both. */
+    LineSelection lines(HeadPattern.Lines pattern);
 
     /**
      * The key tiles of a block-sparse head: result[m - firstTile] are those of query tile m,
@@ -104,7 +104,13 @@ public final class HeadIndexing {
     if (pattern instanceof HeadPattern.AShape aShape) {
       return from -> IndexBuilders.aShape(shape, from, aShape);
     }
-    if (pattern instanceof HeadPattern.VerticalSlash sizes) {
+    if (pattern instanceof HeadPattern.TriShape triShape) {
+      return from -> IndexBuilders.triShape(shape, from, triShape);
+    }
+    if (pattern instanceof HeadPattern.Dilated window) {
+      return from -> IndexBuilders.dilated(shape, from, window);
+    }
+    if (pattern instanceof HeadPattern.Lines sizes) {
       LineSelection chosen = estimate.lines(sizes);
       return from ->
           IndexBuilders.verticalSlash(shape, from, chosen.verticals(), chosen.distances());

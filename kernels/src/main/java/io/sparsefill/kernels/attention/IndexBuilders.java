@@ -31,20 +31,81 @@ public final class IndexBuilders {
    * ops/streaming_kernel.py cuts both exactly; whole tiles cost the same and keep more).
    */
   public static HeadTiles aShape(AttentionShape shape, int firstTile, HeadPattern.AShape pattern) {
+    int tiles = TileIndex.tiles(shape.tokens());
+    return streaming(shape, firstTile, pattern.initial(), pattern.local(), tiles);
+  }
+
+  /** A-shape, with every key for the query tiles that hold one of the last queries. */
+  public static HeadTiles triShape(
+      AttentionShape shape, int firstTile, HeadPattern.TriShape pattern) {
+    int allFrom = firstTileOfLast(pattern, shape.tokens());
+    return streaming(shape, firstTile, pattern.initial(), pattern.local(), allFrom);
+  }
+
+  /** The first query tile that sees every key: the one with the first of the last queries. */
+  public static int firstTileOfLast(HeadPattern.TriShape pattern, int tokens) {
+    return Math.max(0, tokens - pattern.last()) / TILE;
+  }
+
+  private static HeadTiles streaming(
+      AttentionShape shape, int firstTile, int initial, int local, int allFrom) {
     HeadTiles head = new HeadTiles(true);
-    int initialTiles = TileIndex.tiles(pattern.initial());
+    for (int m = firstTile; m < TileIndex.tiles(shape.tokens()); m++) {
+      int window = m < allFrom ? firstOfWindow(shape, m, local) : firstVisible(shape, m);
+      addInitial(head, shape, m, initial, window);
+      head.run(window * TILE, m + 1 - window);
+      head.endTile(m * TILE);
+    }
+    return head;
+  }
+
+  /**
+   * The first {@code initial} keys and distances below {@code local} in whole tiles, and of the
+   * {@code dilated} distances behind those every second key as columns: even keys for even query
+   * tiles, odd ones for odd tiles. Distances are those of a query tile's first query.
+   */
+  public static HeadTiles dilated(
+      AttentionShape shape, int firstTile, HeadPattern.Dilated pattern) {
+    HeadTiles head = new HeadTiles(true);
+    long reach = (long) pattern.local() + pattern.dilated();
     for (int m = firstTile; m < TileIndex.tiles(shape.tokens()); m++) {
       int row = m * TILE;
-      int visible = shape.firstKey(row) / TILE;
-      int local = Math.max(visible, Math.max(0, row - pattern.local() + 1) / TILE);
-      int sink = Math.min(initialTiles, local);
-      if (visible < sink) {
-        head.run(visible * TILE, sink - visible);
+      int window = firstOfWindow(shape, m, pattern.local());
+      int initialTiles = addInitial(head, shape, m, pattern.initial(), window);
+      int oldest = (int) Math.max(row - reach + 1, shape.firstKey(row));
+      int first = Math.max(initialTiles * TILE, oldest);
+      for (int key = first + (first + m) % 2; key < window * TILE; key += 2) {
+        head.column(key);
       }
-      head.run(local * TILE, m + 1 - local);
+      head.run(window * TILE, m + 1 - window);
       head.endTile(row);
     }
     return head;
+  }
+
+  /** The first key tile that some query of a query tile sees. */
+  private static int firstVisible(AttentionShape shape, int m) {
+    return shape.firstKey(m * TILE) / TILE;
+  }
+
+  /** The first key tile in which a query tile's first query has a distance below {@code local}. */
+  private static int firstOfWindow(AttentionShape shape, int m, int local) {
+    return Math.max(firstVisible(shape, m), Math.max(0, m * TILE - local + 1) / TILE);
+  }
+
+  /**
+   * Adds the tiles of the first {@code initial} keys that lie before a window and are seen.
+   *
+   * @return where they end, in tiles
+   */
+  private static int addInitial(
+      HeadTiles head, AttentionShape shape, int m, int initial, int window) {
+    int visible = firstVisible(shape, m);
+    int end = Math.min(TileIndex.tiles(initial), window);
+    if (visible < end) {
+      head.run(visible * TILE, end - visible);
+    }
+    return end;
   }
 
   /**

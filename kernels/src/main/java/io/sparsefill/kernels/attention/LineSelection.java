@@ -7,6 +7,8 @@ import java.util.Arrays;
  * Chooses the lines of a vertical-slash head from their scores, as MInference does
  * (minference_forward.py:vertical_and_slash_kernel): the largest scores win, the first 30 columns
  * and the distances 0 to 99 always do, and the sizes are held to at least 30 and 50 and at most T.
+ * Of a head with one kind of lines only, the one line of the other kind is a forced one too: column
+ * 0, or distance 0.
  *
  * @param verticals chosen key columns, ascending
  * @param distances chosen distances (query minus key), descending, the last one 0
@@ -22,13 +24,25 @@ public record LineSelection(int[] verticals, int[] distances) {
   private static final int SMALLEST_SLASH = 50;
 
   /** How many columns a pattern selects among T tokens. */
-  public static int verticalCount(HeadPattern.VerticalSlash pattern, int tokens) {
-    return Math.min(tokens, Math.max(pattern.vertical(), SMALLEST_VERTICAL));
+  public static int verticalCount(HeadPattern.Lines pattern, int tokens) {
+    if (pattern instanceof HeadPattern.VerticalSlash both) {
+      return Math.min(tokens, Math.max(both.vertical(), SMALLEST_VERTICAL));
+    }
+    if (pattern instanceof HeadPattern.VerticalOnly only) {
+      return Math.min(tokens, Math.max(only.vertical(), SMALLEST_VERTICAL));
+    }
+    return 1;
   }
 
   /** How many distances a pattern selects among T tokens. */
-  public static int slashCount(HeadPattern.VerticalSlash pattern, int tokens) {
-    return Math.min(tokens, Math.max(pattern.slash(), SMALLEST_SLASH));
+  public static int slashCount(HeadPattern.Lines pattern, int tokens) {
+    if (pattern instanceof HeadPattern.VerticalSlash both) {
+      return Math.min(tokens, Math.max(both.slash(), SMALLEST_SLASH));
+    }
+    if (pattern instanceof HeadPattern.SlashOnly only) {
+      return Math.min(tokens, Math.max(only.slash(), SMALLEST_SLASH));
+    }
+    return 1;
   }
 
   /**
@@ -38,10 +52,11 @@ public record LineSelection(int[] verticals, int[] distances) {
    * @param slashScores score of each diagonal [T]; index t is distance T - 1 - t
    */
   public static LineSelection of(
-      HeadPattern.VerticalSlash pattern, float[] verticalScores, float[] slashScores) {
+      HeadPattern.Lines pattern, float[] verticalScores, float[] slashScores) {
     int tokens = verticalScores.length;
     float[] vertical = verticalScores.clone();
-    Arrays.fill(vertical, 0, Math.min(FORCED_VERTICALS, tokens), Float.POSITIVE_INFINITY);
+    int verticals = verticalCount(pattern, tokens);
+    Arrays.fill(vertical, 0, Math.min(FORCED_VERTICALS, verticals), Float.POSITIVE_INFINITY);
     float[] slash = slashScores.clone();
     Arrays.fill(slash, Math.max(0, tokens - FORCED_DISTANCES), tokens, Float.POSITIVE_INFINITY);
     int[] diagonals = TopK.ascending(slash, slashCount(pattern, tokens));
@@ -50,6 +65,6 @@ public record LineSelection(int[] verticals, int[] distances) {
     for (int i = 0; i < diagonals.length; i++) {
       diagonals[i] = tokens - 1 - diagonals[i];
     }
-    return new LineSelection(TopK.ascending(vertical, verticalCount(pattern, tokens)), diagonals);
+    return new LineSelection(TopK.ascending(vertical, verticals), diagonals);
   }
 }

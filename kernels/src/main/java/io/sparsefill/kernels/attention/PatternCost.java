@@ -32,7 +32,7 @@ public final class PatternCost {
   }
 
   /**
-   * What a pattern costs, estimate included, when its lines lie beside each other. Of A-shape and
+   * What a pattern costs, estimate included, when its lines lie beside each other. Of windows and
    * block-sparse that is the least they can cost. Lines of vertical-slash can cost less when many
    * of them are hidden by causality or by each other; where the documents are short enough for that
    * to matter, the estimate would not pay.
@@ -41,10 +41,20 @@ public final class PatternCost {
     if (pattern instanceof HeadPattern.AShape aShape) {
       return rows(TileIndex.tiles(aShape.initial()), TileIndex.tiles(aShape.local()));
     }
-    if (pattern instanceof HeadPattern.VerticalSlash lines) {
+    if (pattern instanceof HeadPattern.TriShape triShape) {
+      return rows(TileIndex.tiles(triShape.initial()), TileIndex.tiles(triShape.local()));
+    }
+    if (pattern instanceof HeadPattern.Dilated window) {
+      // Its columns come on top, as far as first tiles and window leave room.
+      int local = Math.max(1, TileIndex.tiles(window.local()));
+      return rows(TileIndex.tiles(window.initial()), local);
+    }
+    if (pattern instanceof HeadPattern.Lines lines) {
+      int verticals = LineSelection.verticalCount(lines, shape.tokens());
+      int slashes = LineSelection.slashCount(lines, shape.tokens());
       // In a sliding window no column stays in sight.
-      int columns = shape.window() == 0 ? TileIndex.tiles(lines.vertical()) : 0;
-      return estimate() + rows(0, columns + TileIndex.tiles(lines.slash()));
+      int columns = shape.window() == 0 ? TileIndex.tiles(verticals) : 0;
+      return estimate() + rows(0, columns + TileIndex.tiles(slashes));
     }
     if (pattern instanceof HeadPattern.BlockSparse blocks) {
       return rows(0, blocks.topTiles());

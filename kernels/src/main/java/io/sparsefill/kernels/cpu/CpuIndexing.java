@@ -39,7 +39,7 @@ final class CpuIndexing {
     }
 
     @Override
-    public LineSelection lines(HeadPattern.VerticalSlash pattern) {
+    public LineSelection lines(HeadPattern.Lines pattern) {
       CpuEstimate.Lines scores = estimate.lines(head);
       return LineSelection.of(pattern, scores.vertical(), scores.slash());
     }

@@ -138,7 +138,7 @@ final class IndexPlan {
     this.capacities =
         this.patterns.stream().map(pattern -> ListCapacity.of(pattern, shape)).toList();
     for (int head = 0; head < patterns.size(); head++) {
-      if (pattern(head) instanceof HeadPattern.VerticalSlash) {
+      if (pattern(head) instanceof HeadPattern.Lines) {
         lineHeads.add(head);
       } else if (pattern(head) instanceof HeadPattern.BlockSparse) {
         blockHeads.add(head);
@@ -153,7 +153,7 @@ final class IndexPlan {
 
   /** Whether the number of a head's tiles shows only when they are built. */
   private static boolean isOpen(HeadPattern pattern) {
-    return pattern instanceof HeadPattern.AShape || pattern instanceof HeadPattern.VerticalSlash;
+    return !(pattern instanceof HeadPattern.Dense || pattern instanceof HeadPattern.BlockSparse);
   }
 
   /** Of all query tiles, so that an index of fewer takes no more than one of all. */

@@ -1,6 +1,7 @@
 package io.sparsefill.kernels.cuda;
 
 import io.sparsefill.kernels.HeadPattern;
+import io.sparsefill.kernels.attention.IndexBuilders;
 import io.sparsefill.kernels.attention.LineSelection;
 import io.sparsefill.kernels.attention.TileIndex;
 import java.nio.IntBuffer;
@@ -20,7 +21,8 @@ final class IndexTable {
     DENSE,
     A_SHAPE,
     VERTICAL_SLASH,
-    BLOCK_SPARSE
+    BLOCK_SPARSE,
+    DILATED
   }
 
   private final int lineHeads; // lines that a block of the estimate takes
@@ -92,7 +94,7 @@ final class IndexTable {
     long columns = 0;
     for (int head = group.first(); head < group.end(); head++) {
       ListCapacity capacity = plan.capacity(head);
-      putEntry(head, plan.pattern(head), plan.shape().tokens(), out);
+      putEntry(head, plan.pattern(head), plan, out);
       out.put(capacity.runs()).put(capacity.columns());
       out.put(Math.toIntExact(runs)).put(Math.toIntExact(columns));
       runs += capacity.runs(plan.fromTile(), plan.tiles());
@@ -105,13 +107,21 @@ final class IndexTable {
     }
   }
 
-  /** Query head, kind, its two sizes, and where its lines or pooled queries lie. */
-  private void putEntry(int head, HeadPattern pattern, int tokens, IntBuffer out) {
+  /** Query head, kind, its sizes, and where its lines or pooled queries lie: {@code HeadEntry}. */
+  private void putEntry(int head, HeadPattern pattern, IndexPlan plan, IntBuffer out) {
+    int tokens = plan.shape().tokens();
     out.put(head);
     if (pattern instanceof HeadPattern.AShape aShape) {
       out.put(Kind.A_SHAPE.ordinal()).put(TileIndex.tiles(aShape.initial()));
-      out.put(aShape.local()).put(0).put(0);
-    } else if (pattern instanceof HeadPattern.VerticalSlash sizes) {
+      out.put(aShape.local()).put(plan.tiles()).put(0);
+    } else if (pattern instanceof HeadPattern.TriShape triShape) {
+      out.put(Kind.A_SHAPE.ordinal()).put(TileIndex.tiles(triShape.initial()));
+      out.put(triShape.local()).put(IndexBuilders.firstTileOfLast(triShape, tokens)).put(0);
+    } else if (pattern instanceof HeadPattern.Dilated window) {
+      out.put(Kind.DILATED.ordinal()).put(TileIndex.tiles(window.initial()));
+      // More distances than there are tokens are all of them, and could overflow where they add up.
+      out.put(Math.min(window.local(), tokens)).put(Math.min(window.dilated(), tokens)).put(0);
+    } else if (pattern instanceof HeadPattern.Lines sizes) {
       int verticals = LineSelection.verticalCount(sizes, tokens);
       int distances = LineSelection.slashCount(sizes, tokens);
       out.put(Kind.VERTICAL_SLASH.ordinal()).put(verticals).put(distances);

@@ -18,13 +18,16 @@ import io.sparsefill.kernels.attention.TileIndex;
 record ListCapacity(int runs, int columns) {
   /** The capacity of a head's pattern, or of the dense index if that takes its place. */
   static ListCapacity of(HeadPattern pattern, AttentionShape shape) {
-    if (pattern instanceof HeadPattern.AShape) {
+    if (pattern instanceof HeadPattern.AShape || pattern instanceof HeadPattern.TriShape) {
       return new ListCapacity(2, 0);
+    }
+    if (pattern instanceof HeadPattern.Dilated window) {
+      return new ListCapacity(2, Math.min(window.dilated(), shape.tokens()) / 2 + 1);
     }
     if (pattern instanceof HeadPattern.BlockSparse blocks) {
       return new ListCapacity(Math.min(blocks.topTiles(), visibleTiles(shape)), 0);
     }
-    if (pattern instanceof HeadPattern.VerticalSlash lines) {
+    if (pattern instanceof HeadPattern.Lines lines) {
       int slashes = LineSelection.slashCount(lines, shape.tokens());
       int verticals = LineSelection.verticalCount(lines, shape.tokens());
       // A query tile in a sliding window sees window + 63 keys; runs may begin 63 before them.

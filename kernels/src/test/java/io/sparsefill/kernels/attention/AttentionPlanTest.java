@@ -21,7 +21,16 @@ class AttentionPlanTest {
         Arguments.of("a-shape:128:3968", new HeadPattern.AShape(128, 3968)),
         Arguments.of("vertical-slash:100:800", new HeadPattern.VerticalSlash(100, 800)),
         Arguments.of("block-sparse", new HeadPattern.BlockSparse(100)),
-        Arguments.of("block-sparse:12", new HeadPattern.BlockSparse(12)));
+        Arguments.of("block-sparse:12", new HeadPattern.BlockSparse(12)),
+        Arguments.of("block-sparse-only", new HeadPattern.BlockSparse(100)),
+        Arguments.of("tri-shape", new HeadPattern.TriShape(128, 3968, 100)),
+        Arguments.of("tri-shape:8:512:128", new HeadPattern.TriShape(8, 512, 128)),
+        Arguments.of("dilated", new HeadPattern.Dilated(1024, 0, 8192)),
+        Arguments.of("dilated:64:300", new HeadPattern.Dilated(64, 0, 300)),
+        Arguments.of("strided", new HeadPattern.Dilated(1024, 2048, 4096)),
+        Arguments.of("strided:1:2:3", new HeadPattern.Dilated(1, 2, 3)),
+        Arguments.of("vertical-only:77", new HeadPattern.VerticalOnly(77)),
+        Arguments.of("slash-only:77", new HeadPattern.SlashOnly(77)));
   }
 
   @ParameterizedTest
@@ -52,6 +61,41 @@ class AttentionPlanTest {
                 new HeadPattern.VerticalSlash(1000, 6096)));
   }
 
+  static Stream<Arguments> perHeadForms() {
+    return Stream.of(
+        Arguments.of(
+            "vertical-slash-only",
+            new HeadPattern.VerticalSlash(1000, 6096),
+            new HeadPattern.VerticalSlash(100, 800)),
+        Arguments.of(
+            "vertical-only", new HeadPattern.VerticalOnly(1000), new HeadPattern.VerticalOnly(100)),
+        Arguments.of(
+            "slash-only", new HeadPattern.SlashOnly(6096), new HeadPattern.SlashOnly(800)));
+  }
+
+  /** Oracle: upstream's vs_only takes the two sizes of an entry, whatever its pattern is. */
+  @ParameterizedTest
+  @MethodSource("perHeadForms")
+  void ablationsTakeTheSizesOfEachHeadWithoutDispatch(
+      String option, HeadPattern byDefault, HeadPattern ofEntry) {
+    AttentionPlan plain = AttentionPlan.parse(option, null, 2, 3);
+    assertThat(plain.dispatch()).isFalse();
+    assertThat(plain.layer(1)).hasSize(3).containsOnly(byDefault);
+    String file = "[{}, {\"1\": [\"stream_llm\", 100, 800, 1]}]";
+    AttentionPlan plan = AttentionPlan.parse(option, file, 2, 3);
+    assertThat(plan.dispatch()).isFalse();
+    assertThat(plan.layer(1)).isEqualTo(List.of(byDefault, ofEntry, byDefault));
+  }
+
+  @Test
+  void aSizeThatAnAblationCannotTakeNamesItsHead() {
+    String file = "[{}, {\"2\": [\"block_sparse\", 0, 7]}]";
+    assertThatThrownBy(() -> AttentionPlan.parse("vertical-only", file, 2, 3))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage(
+            "Cannot use the pattern file for vertical-only: layer 1 head 2: vertical-only 0: at least 1 column is needed");
+  }
+
   @ParameterizedTest
   @CsvSource({
     "flash, Unknown attention 'flash': accepted are",
@@ -71,7 +115,17 @@ class AttentionPlanTest {
     "a-shape:5:0, A-shape 5:0: initial must be at least 0 and local at least 1",
     "vertical-slash:0:5, vertical-slash 0:5: both sizes must be at least 1",
     "vertical-slash:5:0, vertical-slash 5:0: both sizes must be at least 1",
-    "block-sparse:0, block-sparse 0: at least 1 tile is needed"
+    "block-sparse:0, block-sparse 0: at least 1 tile is needed",
+    "block-sparse-only:3, Unknown attention 'block-sparse-only:3': accepted are",
+    "vertical-slash-only:1:2, Unknown attention 'vertical-slash-only:1:2': accepted are",
+    "tri-shape:1:2, Unknown attention 'tri-shape:1:2': accepted are",
+    "dilated:1, Unknown attention 'dilated:1': accepted are",
+    "strided:1:2, Unknown attention 'strided:1:2': accepted are",
+    "vertical-only:0, vertical-only 0: at least 1 column is needed",
+    "slash-only:0, slash-only 0: at least 1 distance is needed",
+    "tri-shape:0:0:1, 'tri-shape 0:0:1: initial must be at least 0, local and last at least 1'",
+    "tri-shape:0:1:0, 'tri-shape 0:1:0: initial must be at least 0, local and last at least 1'",
+    "dilated:0:0, 'dilated window 0:0:0: initial and local must be at least 0, dilated at least 1'"
   })
   void wrongOptionsSayWhatIsAccepted(String option, String message) {
     assertThatThrownBy(() -> AttentionPlan.parse(option, null, 1, 1))
@@ -83,7 +137,16 @@ class AttentionPlanTest {
   void patternFilesGoWithMinferenceAlone() {
     assertThatThrownBy(() -> AttentionPlan.parse("dense", "[{}]", 1, 1))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessage("A pattern file needs --attention minference, not 'dense'");
+        .hasMessage(
+            "A pattern file needs --attention minference, vertical-slash-only, vertical-only, slash-only, without sizes, not 'dense'");
+    for (String option : List.of("minference", "vertical-slash-only", "slash-only")) {
+      assertThat(AttentionPlan.readsPatterns(option)).as(option).isTrue();
+    }
+    for (String option : List.of("dense", "slash-only:5", "vertical-slash:1:2", "flash")) {
+      assertThat(AttentionPlan.readsPatterns(option)).as(option).isFalse();
+    }
+    assertThatThrownBy(() -> AttentionPlan.parse("slash-only:5", "[{}]", 1, 1))
+        .hasMessageContaining("without sizes, not 'slash-only:5'");
   }
 
   @Test
@@ -100,7 +163,13 @@ class AttentionPlanTest {
             AttentionPlan.parse("vertical-slash:100:800", null, 3, 2).digest(),
             AttentionPlan.parse("a-shape:100:800", null, 2, 2).digest(),
             AttentionPlan.parse("dense", null, 2, 2).digest(),
-            AttentionPlan.parse("minference", null, 2, 2).digest());
+            AttentionPlan.parse("minference", null, 2, 2).digest(),
+            AttentionPlan.parse("vertical-only:100", null, 2, 2).digest(),
+            AttentionPlan.parse("slash-only:100", null, 2, 2).digest(),
+            AttentionPlan.parse("slash-only:101", null, 2, 2).digest(),
+            AttentionPlan.parse("tri-shape:100:800:1", null, 2, 2).digest(),
+            AttentionPlan.parse("dilated:100:800", null, 2, 2).digest(),
+            AttentionPlan.parse("strided:100:800:1", null, 2, 2).digest());
     assertThat(others).doesNotContain(digest).doesNotHaveDuplicates();
 
     String everyHead = "[\"vertical_and_slash\", 1000, 6096, 1]";

@@ -71,6 +71,21 @@ class LineSelectionTest {
   }
 
   @Test
+  void oneKindOfLinesKeepsOneForcedLineOfTheOther() {
+    for (int tokens : new int[] {1, 29, 100, 500}) {
+      float[] vertical = scores(tokens, 1);
+      float[] slash = scores(tokens, 2);
+      var both = LineSelection.of(new HeadPattern.VerticalSlash(40, 120), vertical, slash);
+      var columns = LineSelection.of(new HeadPattern.VerticalOnly(40), vertical, slash);
+      assertThat(columns.verticals()).isEqualTo(both.verticals());
+      assertThat(columns.distances()).containsExactly(0);
+      var diagonals = LineSelection.of(new HeadPattern.SlashOnly(120), vertical, slash);
+      assertThat(diagonals.distances()).isEqualTo(both.distances());
+      assertThat(diagonals.verticals()).containsExactly(0);
+    }
+  }
+
+  @Test
   void scoresStayAsTheyAre() {
     float[] vertical = scores(200, 1);
     float[] slash = scores(200, 2);

@@ -41,6 +41,24 @@ class PatternCostTest {
   }
 
   @Test
+  void noOtherWindowCostsLessThanPredicted() {
+    int[][] sizes = {{0, 1, 1}, {64, 65, 100}, {1024, 1, 5000}, {100, 5000, 64}, {1, 64, 300}};
+    forEveryShape(
+        (shape, firstTile, cost) -> {
+          for (int[] size : sizes) {
+            var triShape = new HeadPattern.TriShape(size[0], size[1], size[2]);
+            assertThat(IndexBuilders.triShape(shape, firstTile, triShape).computedTiles())
+                .as("%s of %s from tile %d", triShape, shape, firstTile)
+                .isGreaterThanOrEqualTo(cost.atBest(triShape));
+            var dilated = new HeadPattern.Dilated(size[0], size[1] - 1, size[2]);
+            assertThat(IndexBuilders.dilated(shape, firstTile, dilated).computedTiles())
+                .as("%s of %s from tile %d", dilated, shape, firstTile)
+                .isGreaterThanOrEqualTo(cost.atBest(dilated));
+          }
+        });
+  }
+
+  @Test
   void noAShapeCostsLessThanPredicted() {
     int[][] sizes = {{0, 1}, {1, 64}, {64, 65}, {100, 800}, {65, 1}, {5000, 1}, {128, 5000}};
     forEveryShape(

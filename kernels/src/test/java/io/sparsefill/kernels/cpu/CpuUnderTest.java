@@ -42,7 +42,7 @@ public final class CpuUnderTest implements BackendUnderTest {
 
   @Override
   public LineSelection lines(
-      HeadPattern.VerticalSlash pattern, int head, AttentionShape shape, Tensor q, Tensor k) {
+      HeadPattern.Lines pattern, int head, AttentionShape shape, Tensor q, Tensor k) {
     CpuEstimate.Lines scores = estimate(shape, q, k).lines(head);
     return LineSelection.of(pattern, scores.vertical(), scores.slash());
   }

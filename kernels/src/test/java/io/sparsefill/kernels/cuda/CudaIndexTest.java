@@ -81,10 +81,18 @@ class CudaIndexTest {
     for (int head = 0; head < shape.heads(); head++) {
       int most = random.nextBoolean() ? 2 * shape.tokens() : 200;
       patterns.add(
-          switch (random.nextInt(5)) {
+          switch (random.nextInt(9)) {
             case 0 -> new HeadPattern.Dense();
             case 1 -> new HeadPattern.AShape(random.nextInt(most), 1 + random.nextInt(most));
             case 2 -> new HeadPattern.BlockSparse(1 + random.nextInt(most));
+            case 3 ->
+                new HeadPattern.TriShape(
+                    random.nextInt(most), 1 + random.nextInt(most), 1 + random.nextInt(most));
+            case 4 ->
+                new HeadPattern.Dilated(
+                    random.nextInt(most), random.nextInt(most), 1 + random.nextInt(most));
+            case 5 -> new HeadPattern.VerticalOnly(1 + random.nextInt(most));
+            case 6 -> new HeadPattern.SlashOnly(1 + random.nextInt(most));
             default ->
                 new HeadPattern.VerticalSlash(1 + random.nextInt(most), 1 + random.nextInt(most));
           });
@@ -128,7 +136,7 @@ class CudaIndexTest {
   private record Chosen(CudaIndex index, TileIndex built, int head)
       implements HeadIndexing.Estimate {
     @Override
-    public LineSelection lines(HeadPattern.VerticalSlash pattern) {
+    public LineSelection lines(HeadPattern.Lines pattern) {
       return ReadIndex.lines(index.plan(), index.memory(), head);
     }
 
@@ -199,6 +207,24 @@ class CudaIndexTest {
     backend.complete();
   }
 
+  @Test
+  void theOneLineOfTheOtherKindIsTheNearestAndTheFirst() {
+    Random random = new Random(6);
+    for (int tokens : new int[] {1, 29, 64, 1000, 9000}) {
+      float[] vertical = scores(tokens, 0, random);
+      float[] slash = scores(tokens, 0, random);
+      for (HeadPattern.Lines pattern :
+          List.of(new HeadPattern.VerticalOnly(100), new HeadPattern.SlashOnly(300))) {
+        LineSelection expected = LineSelection.of(pattern, vertical, slash);
+        LineSelection chosen = choose(pattern, vertical, slash);
+        String what = "T=%d, %s".formatted(tokens, pattern);
+        assertThat(chosen.verticals()).as(what).isEqualTo(expected.verticals());
+        assertThat(chosen.distances()).as(what).isEqualTo(expected.distances());
+      }
+    }
+    backend.complete();
+  }
+
   private static float[] scores(int count, int kind, Random random) {
     float[] scores = new float[count];
     for (int i = 0; i < count; i++) {
@@ -214,7 +240,7 @@ class CudaIndexTest {
   }
 
   /** The device's choice among scores of the second of three heads. */
-  private LineSelection choose(HeadPattern.VerticalSlash pattern, float[] vertical, float[] slash) {
+  private LineSelection choose(HeadPattern.Lines pattern, float[] vertical, float[] slash) {
     AttentionShape shape = new AttentionShape(vertical.length, 3, 1, 32, 1, 0);
     IndexBuilder builder = backend.indexBuilder();
     List<HeadPattern> patterns = List.of(new HeadPattern.Dense(), pattern, pattern);

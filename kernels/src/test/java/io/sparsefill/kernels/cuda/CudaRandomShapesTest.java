@@ -255,11 +255,19 @@ class CudaRandomShapesTest {
   }
 
   private HeadPattern pattern() {
-    return switch (random.nextInt(4)) {
+    return switch (random.nextInt(8)) {
       case 0 -> new HeadPattern.Dense();
       case 1 -> new HeadPattern.AShape(1 + random.nextInt(200), 1 + random.nextInt(400));
       case 2 -> new HeadPattern.VerticalSlash(1 + random.nextInt(150), 1 + random.nextInt(300));
-      default -> new HeadPattern.BlockSparse(1 + random.nextInt(8));
+      case 3 -> new HeadPattern.BlockSparse(1 + random.nextInt(8));
+      case 4 -> new HeadPattern.VerticalOnly(1 + random.nextInt(150));
+      case 5 -> new HeadPattern.SlashOnly(1 + random.nextInt(300));
+      case 6 ->
+          new HeadPattern.TriShape(
+              random.nextInt(200), 1 + random.nextInt(400), 1 + random.nextInt(200));
+      default ->
+          new HeadPattern.Dilated(
+              random.nextInt(200), random.nextInt(200), 1 + random.nextInt(400));
     };
   }
 }

@@ -57,7 +57,7 @@ final class CudaUnderTest implements BackendUnderTest {
 
   @Override
   public LineSelection lines(
-      HeadPattern.VerticalSlash pattern, int head, AttentionShape shape, Tensor q, Tensor k) {
+      HeadPattern.Lines pattern, int head, AttentionShape shape, Tensor q, Tensor k) {
     try (CudaIndex index = indexOf(pattern, head, shape, 0, q, k)) {
       return ReadIndex.lines(index.plan(), index.memory(), head);
     }

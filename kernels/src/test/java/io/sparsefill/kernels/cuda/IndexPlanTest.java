@@ -47,6 +47,12 @@ class IndexPlanTest {
       HeadPattern.AShape aShape =
           new HeadPattern.AShape(random.nextInt(most), 1 + random.nextInt(most));
       assertFits(shape, aShape, IndexBuilders.aShape(shape, 0, aShape));
+      HeadPattern.TriShape triShape =
+          new HeadPattern.TriShape(aShape.initial(), aShape.local(), 1 + random.nextInt(most));
+      assertFits(shape, triShape, IndexBuilders.triShape(shape, 0, triShape));
+      HeadPattern.Dilated dilated =
+          new HeadPattern.Dilated(aShape.initial(), random.nextInt(most), 1 + random.nextInt(most));
+      assertFits(shape, dilated, IndexBuilders.dilated(shape, 0, dilated));
       HeadPattern.BlockSparse blocks = new HeadPattern.BlockSparse(1 + random.nextInt(30));
       int[][] chosen = new int[TileIndex.tiles(tokens)][];
       for (int m = 0; m < chosen.length; m++) {
@@ -172,7 +178,9 @@ class IndexPlanTest {
               new HeadPattern.VerticalSlash(1 + random.nextInt(500), 1 + random.nextInt(500)),
               new HeadPattern.AShape(random.nextInt(500), 1 + random.nextInt(500)),
               new HeadPattern.BlockSparse(1 + random.nextInt(50)),
-              new HeadPattern.Dense());
+              random.nextBoolean()
+                  ? new HeadPattern.Dense()
+                  : new HeadPattern.Dilated(9, 70, 1 + random.nextInt(500)));
       boolean dispatch = random.nextBoolean();
       int firstTile = random.nextInt(TileIndex.tiles(tokens));
       long listBytes = 1L << random.nextInt(30);

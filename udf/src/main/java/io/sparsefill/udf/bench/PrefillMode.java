@@ -1,6 +1,7 @@
 package io.sparsefill.udf.bench;
 
 import io.sparsefill.kernels.KvDtype;
+import io.sparsefill.kernels.attention.AttentionPlan;
 import io.sparsefill.udf.Emit;
 import io.sparsefill.udf.Engine;
 import io.sparsefill.udf.EngineOptions;
@@ -65,7 +66,7 @@ final class PrefillMode implements AutoCloseable {
                 backend,
                 names.weights,
                 names.attention,
-                names.attention.equals("minference") ? patterns : null,
+                AttentionPlan.readsPatterns(names.attention) ? patterns : null,
                 this.emit,
                 1,
                 RopeFrequencies.FP32,
