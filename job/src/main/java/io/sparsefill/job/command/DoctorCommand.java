@@ -7,25 +7,33 @@ import io.sparsefill.job.TextTable;
 import io.sparsefill.job.run.OptionValues;
 import io.sparsefill.job.run.RunOption;
 import io.sparsefill.job.run.SessionScope;
+import io.sparsefill.kernels.attention.AttentionMode;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 /**
  * {@code sparsefill doctor}: whether this machine, and on request a model and an output folder, can
- * be used.
+ * be used; with {@code --attention} the attention modes instead.
  */
 @Command(
     name = "doctor",
     description =
-        "Checks Java, Spark, OpenBLAS, memory, and if given a model and an output folder.",
+        "Checks Java, Spark, OpenBLAS, memory, and if given a model and an output folder; or lists"
+            + " what --attention accepts.",
     mixinStandardHelpOptions = true)
 final class DoctorCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
+
+  @Option(
+      names = "--attention",
+      description = "Only lists what --attention of run accepts: sizes, defaults, sources.")
+  private boolean attention;
 
   private DoctorCommand() {}
 
@@ -36,6 +44,26 @@ final class DoctorCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    return attention ? listAttention() : check();
+  }
+
+  private int listAttention() {
+    TextTable table = new TextTable("--attention", "without sizes", "source", "a query sees");
+    ObjectNode json = new ObjectMapper().createObjectNode();
+    ArrayNode list = json.putArray("attention");
+    for (AttentionMode mode : AttentionMode.values()) {
+      table.add(mode.form(), mode.defaults(), mode.source(), mode.summary());
+      list.addObject()
+          .put("form", mode.form())
+          .put("defaults", mode.defaults())
+          .put("source", mode.source())
+          .put("summary", mode.summary());
+    }
+    print(table, json);
+    return ExitCode.DONE;
+  }
+
+  private int check() {
     OptionValues values = SharedOptions.values(spec);
     List<DoctorCheck> checks;
     try (SessionScope session =
@@ -55,10 +83,14 @@ final class DoctorCommand implements Callable<Integer> {
           .put("result", check.result().label())
           .put("details", check.details());
     }
+    print(table, json);
+    return ok ? ExitCode.DONE : ExitCode.CRASH;
+  }
+
+  private void print(TextTable table, ObjectNode json) {
     PrintWriter out = spec.commandLine().getOut();
     out.println(table);
     out.println(json);
     out.flush();
-    return ok ? ExitCode.DONE : ExitCode.CRASH;
   }
 }

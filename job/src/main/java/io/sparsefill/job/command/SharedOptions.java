@@ -45,8 +45,8 @@ final class SharedOptions {
     Map<RunOption, String> given = new EnumMap<>(RunOption.class);
     for (RunOption option : RunOption.values()) {
       OptionSpec found = spec.findOption(option.flag());
-      String value = found == null ? null : found.getValue();
-      if (value != null) {
+      // A subcommand's own option of the same name, such as doctor's --attention, is another thing.
+      if (found != null && found.getValue() instanceof String value) {
         given.put(option, value);
       }
     }

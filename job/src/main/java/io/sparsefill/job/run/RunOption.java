@@ -28,7 +28,7 @@ public enum RunOption {
   ATTENTION(
       "KIND",
       "minference",
-      "minference, dense, a-shape[:INITIAL:LOCAL], vertical-slash:V:S or block-sparse[:K]"),
+      "minference, dense or a baseline, such as a-shape:1024:4096; doctor --attention lists all"),
   PATTERNS("FILE", null, "MInference pattern file (JSON) with a pattern for every head"),
   BACKEND(
       "NAME",

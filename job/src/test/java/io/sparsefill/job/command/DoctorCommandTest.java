@@ -3,6 +3,7 @@ package io.sparsefill.job.command;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.sparsefill.kernels.attention.AttentionMode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -52,5 +53,21 @@ class DoctorCommandTest {
     assertThat(result(doctor, "model")).startsWith("failed: ").contains("safetensors");
     assertThat(result(doctor, "tokenizer")).startsWith("failed: ").contains("tokenizer.json");
     assertThat(result(doctor, "output")).startsWith("failed: cannot write to");
+  }
+
+  /** Oracle: the modes of the parser, and what is known of one of them. */
+  @Test
+  void attentionModesAreListedWithSizesAndSources() throws IOException {
+    Cli doctor = Cli.run("doctor", "--attention").expect(ExitCode.DONE);
+
+    JsonNode modes = doctor.json().path("attention");
+    assertThat(modes).hasSize(AttentionMode.values().length);
+    for (AttentionMode mode : AttentionMode.values()) {
+      assertThat(doctor.out()).contains(mode.form(), mode.source(), mode.summary());
+    }
+    JsonNode triShape = modes.get(AttentionMode.TRI_SHAPE.ordinal());
+    assertThat(triShape.path("form").asText()).isEqualTo("tri-shape[:INITIAL:LOCAL:LAST]");
+    assertThat(triShape.path("defaults").asText()).isEqualTo("128:3968:100");
+    assertThat(triShape.path("source").asText()).contains("tri_shape_kernel");
   }
 }

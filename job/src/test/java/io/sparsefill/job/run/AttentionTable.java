@@ -1,0 +1,21 @@
+package io.sparsefill.job.run;
+
+import io.sparsefill.kernels.attention.AttentionMode;
+
+/** README's table of attention modes, made from {@link AttentionMode}. */
+final class AttentionTable {
+  private AttentionTable() {}
+
+  /** The table's lines. */
+  static String markdown() {
+    StringBuilder table =
+        new StringBuilder(
+            "| `--attention` | without sizes | a query sees | source |\n| --- | --- | --- | --- |\n");
+    for (AttentionMode mode : AttentionMode.values()) {
+      String defaults = mode.defaults().isEmpty() ? "" : "`" + mode.defaults() + "`";
+      table.append("| `").append(mode.form()).append("` | ").append(defaults).append(" | ");
+      table.append(mode.summary()).append(" | ").append(mode.source()).append(" |\n");
+    }
+    return table.toString();
+  }
+}
