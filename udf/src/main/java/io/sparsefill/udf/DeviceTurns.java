@@ -61,8 +61,8 @@ final class DeviceTurns {
   /**
    * Sees to it that a document finds the memory that others need not hold. The caller has the turn.
    */
-  void makeRoom(Engine engine, int tokens) {
-    if (oneAtATime && engines.size() > 1 && !engine.hasRoomFor(tokens)) {
+  void makeRoom(Engine engine, int tokens, int room) {
+    if (oneAtATime && engines.size() > 1 && !engine.hasRoomFor(tokens, room)) {
       unreserve(engine);
     }
   }

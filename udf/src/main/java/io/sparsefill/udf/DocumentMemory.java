@@ -31,22 +31,24 @@ final class DocumentMemory {
   }
 
   /** States, queries and what the stages need. */
-  Workspace workspace(Buffers buffers, int tokens) {
-    return workspace(buffers, tokens, options.emit());
+  Workspace workspace(Buffers buffers, int tokens, int room) {
+    return workspace(buffers, tokens, room, options.emit());
   }
 
-  private Workspace workspace(Buffers buffers, int tokens, Set<Emit> emit) {
-    return new Workspace(buffers, config, options.ropeFrequencies(), tokens, withHead(emit));
+  private Workspace workspace(Buffers buffers, int tokens, int room, Set<Emit> emit) {
+    return new Workspace(
+        buffers, config, options.ropeFrequencies(), tokens, tokens + room, withHead(emit));
   }
 
   /** Keys and values. */
-  KvExit.Pair[] pairs(Buffers buffers, int tokens) {
-    return pairs(buffers, tokens, options.emit());
+  KvExit.Pair[] pairs(Buffers buffers, int tokens, int room) {
+    return pairs(buffers, tokens, room, options.emit());
   }
 
-  private KvExit.Pair[] pairs(Buffers buffers, int tokens, Set<Emit> emit) {
+  private KvExit.Pair[] pairs(Buffers buffers, int tokens, int room, Set<Emit> emit) {
     int width = config.kvHeads() * config.headDim();
-    return KvExit.pairs(buffers, tokens, width, emit.contains(Emit.KV));
+    int leaving = emit.contains(Emit.KV) ? 2 : 1;
+    return KvExit.pairs(buffers, tokens + room, width, room > 0 ? config.layers() : leaving);
   }
 
   /** Whether logits are computed. */
@@ -54,32 +56,47 @@ final class DocumentMemory {
     return emit.contains(Emit.LOGITS) || emit.contains(Emit.NLL) || emit.contains(Emit.TOKEN_NLL);
   }
 
-  /** What a document takes. */
-  MemoryPlan plan(int tokens) {
-    return plan(tokens, options.emit(), options.streams());
+  /**
+   * What a document takes.
+   *
+   * @param tokens T
+   * @param room tokens that may follow on its cache, which is kept then; 0 if it is not
+   */
+  MemoryPlan plan(int tokens, int room) {
+    return plan(tokens, room, options.emit(), options.streams());
   }
 
-  private MemoryPlan plan(int tokens, Set<Emit> emit, boolean streams) {
+  private MemoryPlan plan(int tokens, int room, Set<Emit> emit, boolean streams) {
     Buffers.Planned planned = new Buffers.Planned(sizes);
-    workspace(planned, tokens, emit);
-    pairs(planned, tokens, emit);
+    workspace(planned, tokens, room, emit);
+    if (room > 0) {
+      planned.addAll(
+          "keys and values of %d layers, %d tokens".formatted(config.layers(), tokens + room),
+          part -> pairs(part, tokens, room, emit));
+    } else {
+      pairs(planned, tokens, room, emit);
+    }
     if (streams) {
       planned.addAll(
           "weights of two streamed layers", part -> LayerFeed.Streamed.tensors(part, config));
     }
-    planned.add("token ids", sizes.floatBytes(1, tokens));
-    planned.add("attention index", indexBytes(tokens));
+    planned.add("token ids", sizes.floatBytes(1, tokens + room));
+    planned.add("attention index", indexBytes(tokens, room));
     return planned.plan();
   }
 
-  /** Of the layers one after the other, the one that takes most. */
-  private long indexBytes(int tokens) {
+  /** Of the layers one after the other, the one that takes most; what follows is dense. */
+  private long indexBytes(int tokens, int room) {
     long most = 0;
     Set<List<Object>> seen = new HashSet<>();
     for (int l = 0; l < config.layers(); l++) {
       if (seen.add(List.of(attention.layer(l), config.window(l)))) {
         AttentionShape shape = Prefill.shape(config, l, tokens);
         most = Math.max(most, sizes.indexBytes(attention.layer(l), shape, attention.dispatch(), 0));
+        if (room > 0) {
+          AttentionShape all = Prefill.shape(config, l, tokens + room);
+          most = Math.max(most, sizes.indexBytes(KeptCache.dense(config), all, false, 0));
+        }
       }
     }
     return most;
@@ -112,33 +129,35 @@ final class DocumentMemory {
   /**
    * Reserves what a document takes.
    *
+   * @param room see {@link #plan}
    * @throws OutOfDeviceMemory naming every item, what is there and what would help
    */
-  void reserve(Backend backend, int tokens) {
-    MemoryPlan plan = plan(tokens);
+  void reserve(Backend backend, int tokens, int room) {
+    MemoryPlan plan = plan(tokens, room);
     long there = backend.reservable();
     if (plan.total() > there) {
       throw new OutOfDeviceMemory(
-          "Cannot pre-fill %,d tokens: they take %s of device memory (%s), but only %s can be had on %s; %s"
+          "Cannot pre-fill %,d tokens%s: they take %s of device memory (%s), but only %s can be had on %s; %s"
               .formatted(
                   tokens,
+                  room > 0 ? " and keep their cache with room for %,d more".formatted(room) : "",
                   MemoryPlan.gib(plan.total()),
                   plan.describe(),
                   MemoryPlan.gib(there),
                   backend.device(),
-                  help(tokens, there)));
+                  help(tokens, room, there)));
     }
     backend.reserve(plan);
   }
 
   /** What would make a document fit, in numbers. */
-  private String help(int tokens, long there) {
+  private String help(int tokens, int room, long there) {
     StringBuilder help = new StringBuilder();
-    int longest = longest(tokens, there);
+    int longest = longest(tokens, room, there);
     help.append(
         longest == 0 ? "no document fits as it is" : "%,d tokens would fit".formatted(longest));
     if (!options.streams()) {
-      long streamed = plan(tokens, options.emit(), true).total() - plan(tokens).total();
+      long streamed = plan(tokens, room, options.emit(), true).total() - plan(tokens, room).total();
       long freed = weights(false).total() - weights(true).total() - streamed;
       if (freed > 0) {
         help.append(", --weights stream would free ").append(MemoryPlan.gib(freed));
@@ -148,7 +167,8 @@ final class DocumentMemory {
       EnumSet<Emit> fewer = EnumSet.noneOf(Emit.class);
       fewer.addAll(options.emit());
       if (fewer.remove(emit) && !fewer.isEmpty()) {
-        long freed = plan(tokens).total() - plan(tokens, fewer, options.streams()).total();
+        long freed =
+            plan(tokens, room).total() - plan(tokens, room, fewer, options.streams()).total();
         if (freed > 0) {
           help.append(
               ", --emit without %s frees %s".formatted(emit.label(), MemoryPlan.gib(freed)));
@@ -159,12 +179,12 @@ final class DocumentMemory {
   }
 
   /** The longest document that takes no more than that many bytes; 0 when none does. */
-  private int longest(int tooLong, long bytes) {
+  private int longest(int tooLong, int room, long bytes) {
     int fits = 0;
     int fails = tooLong;
     while (fails - fits > 1) {
       int middle = fits + (fails - fits) / 2;
-      if (plan(middle).total() <= bytes) {
+      if (plan(middle, room).total() <= bytes) {
         fits = middle;
       } else {
         fails = middle;

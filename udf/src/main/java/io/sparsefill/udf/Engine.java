@@ -95,14 +95,21 @@ public final class Engine implements AutoCloseable {
     return BackendKind.choice(backend, config);
   }
 
+  /** {@link #memoryPlan(EngineOptions, int, int)} for a document whose cache is not kept. */
+  public static MemoryPlan memoryPlan(EngineOptions options, int tokens) {
+    return memoryPlan(options, tokens, 0);
+  }
+
   /**
    * The device memory that an engine takes for a document of some length, item by item; needs no
    * device. Weights come first: the engines of one JVM on one GPU share them.
    *
+   * @param room tokens that may follow on the document's cache, as for {@link #prefillKeeping}; 0
+   *     if it is not kept
    * @throws IllegalArgumentException if the options, config.json or the pattern file are wrong,
    *     saying how
    */
-  public static MemoryPlan memoryPlan(EngineOptions options, int tokens) {
+  public static MemoryPlan memoryPlan(EngineOptions options, int tokens, int room) {
     ModelConfig config = ModelConfig.read(Path.of(options.model()));
     AttentionPlan plan =
         AttentionPlan.parse(
@@ -110,7 +117,7 @@ public final class Engine implements AutoCloseable {
     DeviceSizes sizes = BackendKind.sizes(options.backend(), options.threads());
     DocumentMemory memory = new DocumentMemory(sizes, config, plan, options);
     List<MemoryPlan.Item> items = new ArrayList<>(memory.weights().items());
-    items.addAll(memory.plan(tokens).items());
+    items.addAll(memory.plan(tokens, room).items());
     return new MemoryPlan(items);
   }
 
@@ -119,15 +126,12 @@ public final class Engine implements AutoCloseable {
    *
    * @param tokens token ids [T]
    * @param sink takes the KV blocks, or null when {@link Emit#KV} is not asked for
-   * @throws IllegalStateException if another thread's call is still running
+   * @throws IllegalStateException if another thread's call is still running, or a cache is kept
    * @throws Exception what went wrong with this document, or what the sink threw; the engine can go
    *     on
    */
   public PrefillResult prefill(int[] tokens, KvSink sink) throws Exception {
-    if (!busy.compareAndSet(false, true)) {
-      throw new IllegalStateException(
-          "Cannot pre-fill two documents at a time on one engine: open an engine for each thread");
-    }
+    claim();
     try {
       return new Prefill(backend, model.tensors(), plan, options).run(tokens, sink);
     } finally {
@@ -138,11 +142,13 @@ public final class Engine implements AutoCloseable {
   /**
    * Whether the memory of a document can be had on the device as it is, beside what other engines
    * have reserved there.
+   *
+   * @param room tokens that may follow on its cache; 0 if that is not kept
    */
-  boolean hasRoomFor(int tokens) {
+  boolean hasRoomFor(int tokens, int room) {
     DocumentMemory memory =
         new DocumentMemory(backend.sizes(), model.tensors().config(), plan, options);
-    return memory.plan(tokens).total() <= backend.reservable();
+    return memory.plan(tokens, room).total() <= backend.reservable();
   }
 
   /**
@@ -152,6 +158,41 @@ public final class Engine implements AutoCloseable {
   synchronized void unreserve() {
     if (!closed) {
       backend.unreserve();
+    }
+  }
+
+  /**
+   * Pre-fills one document and keeps its cache on the device, for what follows; the engine takes no
+   * other document until the cache is closed.
+   *
+   * @param tokens token ids [T]
+   * @param sink takes the KV blocks of the document, or null when {@link Emit#KV} is not asked for
+   * @param room how many tokens may follow, at least 1; memory for them is set aside
+   * @throws IllegalArgumentException if there is no room, or the engine was opened without anything
+   *     that needs logits
+   * @throws IllegalStateException if another thread's call is still running, or a cache is kept
+   * @throws Exception as {@link #prefill}
+   */
+  public KeptCache prefillKeeping(int[] tokens, KvSink sink, int room) throws Exception {
+    claim();
+    boolean complete = false;
+    try {
+      KeptCache cache =
+          new Prefill(backend, model.tensors(), plan, options)
+              .keep(tokens, sink, room, () -> busy.set(false));
+      complete = true;
+      return cache;
+    } finally {
+      if (!complete) {
+        busy.set(false);
+      }
+    }
+  }
+
+  private void claim() {
+    if (!busy.compareAndSet(false, true)) {
+      throw new IllegalStateException(
+          "Cannot pre-fill two documents at a time on one engine: open an engine for each thread, and close a cache before the next document");
     }
   }
 

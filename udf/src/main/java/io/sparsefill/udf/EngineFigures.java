@@ -9,7 +9,8 @@ import java.util.concurrent.atomic.LongAdder;
  * @param documents that were pre-filled
  * @param failed documents that were not
  * @param tokens of the documents
- * @param prefillSeconds of the documents, without waiting for the engine
+ * @param prefillSeconds of the documents and of what followed on their caches, without waiting for
+ *     the engine
  * @param queuedSeconds in which documents waited for others on the same device
  * @param density share of the causal score tiles that were computed, mean over all tokens; 1 before
  *     the first document

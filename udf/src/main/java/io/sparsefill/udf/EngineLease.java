@@ -29,6 +29,55 @@ public final class EngineLease implements AutoCloseable {
    * @throws Exception what went wrong with this document, or what the sink threw
    */
   public PrefillResult prefill(int[] tokens, KvSink sink) throws Exception {
+    return turn(
+        tokens.length,
+        0,
+        engine -> {
+          PrefillResult result = engine.prefill(tokens, sink);
+          return new Turn<>(result, result);
+        });
+  }
+
+  /** What is done with a document's cache; it is closed when this returns. */
+  @FunctionalInterface
+  public interface CacheUse<R> {
+    /**
+     * Uses it.
+     *
+     * @throws Exception what then counts as the document's failure
+     */
+    R with(KeptCache cache) throws Exception;
+  }
+
+  /**
+   * Pre-fills one document as {@link Engine#prefillKeeping} does and uses its cache, both in one
+   * turn on the device.
+   *
+   * @return what the use returned
+   * @throws Exception what went wrong with this document, or what the sink or the use threw; see
+   *     {@link #prefill}
+   */
+  public <R> R prefillKeeping(int[] tokens, KvSink sink, int room, CacheUse<R> use)
+      throws Exception {
+    return turn(
+        tokens.length,
+        room,
+        engine -> {
+          try (KeptCache cache = engine.prefillKeeping(tokens, sink, room)) {
+            return new Turn<>(cache.prefill(), use.with(cache));
+          }
+        });
+  }
+
+  /** What came out of a turn. */
+  private record Turn<R>(PrefillResult prefill, R value) {}
+
+  /** What is done in a turn. */
+  private interface Work<R> {
+    Turn<R> on(Engine engine) throws Exception;
+  }
+
+  private <R> R turn(int tokens, int room, Work<R> work) throws Exception {
     if (closed.get()) {
       throw new IllegalStateException("Cannot pre-fill: the lease of the engine is closed");
     }
@@ -42,10 +91,10 @@ public final class EngineLease implements AutoCloseable {
     long begun = System.nanoTime();
     try {
       owner.refuseIfLost(); // the document before may have cost the device
-      engines.makeRoom(engine, tokens.length);
-      PrefillResult result = engine.prefill(tokens, sink);
-      owner.tally().add(result, begun - asked, System.nanoTime() - begun);
-      return result;
+      engines.makeRoom(engine, tokens, room);
+      Turn<R> turn = work.on(engine);
+      owner.tally().add(turn.prefill(), begun - asked, System.nanoTime() - begun);
+      return turn.value();
     } catch (InterruptedException e) {
       throw e; // no document's failure
     } catch (Exception | Error e) {

@@ -146,8 +146,8 @@ final class KeptEngines {
   }
 
   /** Sees to it that an engine that was taken finds the memory which others need not hold. */
-  void makeRoom(Engine engine, int tokens) {
-    turns.makeRoom(engine, tokens);
+  void makeRoom(Engine engine, int tokens, int room) {
+    turns.makeRoom(engine, tokens, room);
   }
 
   /** Ends the use of an engine. */

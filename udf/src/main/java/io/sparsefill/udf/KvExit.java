@@ -10,7 +10,8 @@ import java.util.concurrent.ExecutionException;
  * Where the keys and values of a layer leave: two pairs of buffers, and one thread that hands their
  * blocks to the sink in order, while others cut them ({@link LayerBlocks}). While the layers go on,
  * layer l fills the pair that layer l - 2 used, and waits until the sink has taken all of that one:
- * at most two layers are in flight, whatever the sink does.
+ * at most two layers are in flight, whatever the sink does. Where the cache is kept, every layer
+ * has a pair of its own, and none waits.
  */
 final class KvExit implements AutoCloseable {
   /** Threads that cut blocks; more than that the memory of a host does not feed. */
@@ -36,18 +37,39 @@ final class KvExit implements AutoCloseable {
       this.k = k;
       this.v = v;
     }
+
+    /** Keys of the first tokens [count, G * D]. */
+    Tensor keys(int count) {
+      return k.rows(0, count);
+    }
+
+    /** Values of the first tokens [count, G * D]. */
+    Tensor values(int count) {
+      return v.rows(0, count);
+    }
   }
 
   /**
    * Makes the way out.
    *
    * @param pairs what {@link #pairs} made
+   * @param tokens T, how many of their rows the document fills
    * @param sink takes the blocks, or null when nothing leaves
    * @param threads CPU threads of the pre-fill
    */
-  KvExit(Backend backend, Pair[] pairs, KvSink sink, KvDtype dtype, int blockTokens, int threads) {
+  KvExit(
+      Backend backend,
+      Pair[] pairs,
+      int tokens,
+      KvSink sink,
+      KvDtype dtype,
+      int blockTokens,
+      int threads) {
     this.backend = backend;
-    this.pairs = pairs;
+    this.pairs = new Pair[pairs.length];
+    for (int i = 0; i < pairs.length; i++) {
+      this.pairs[i] = new Pair(pairs[i].keys(tokens), pairs[i].values(tokens));
+    }
     this.sink = sink;
     this.dtype = dtype;
     this.blockTokens = blockTokens;
@@ -57,10 +79,11 @@ final class KvExit implements AutoCloseable {
   /**
    * The buffers.
    *
-   * @param leave whether keys and values leave; one pair is enough when they do not
+   * @param count how many: two where keys and values leave, one where they do not, and one for each
+   *     layer where they stay
    */
-  static Pair[] pairs(Buffers buffers, int tokens, int width, boolean leave) {
-    Pair[] pairs = new Pair[leave ? 2 : 1];
+  static Pair[] pairs(Buffers buffers, int tokens, int width, int count) {
+    Pair[] pairs = new Pair[count];
     for (int i = 0; i < pairs.length; i++) {
       Tensor k = buffers.tensor(tokens, width, "keys of a layer, " + tokens + " tokens");
       pairs[i] =

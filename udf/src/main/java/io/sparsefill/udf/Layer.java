@@ -1,7 +1,5 @@
 package io.sparsefill.udf;
 
-import static io.sparsefill.kernels.attention.TileIndex.TILE;
-
 import io.sparsefill.kernels.AttentionCost;
 import io.sparsefill.kernels.AttentionIndex;
 import io.sparsefill.kernels.AttentionShape;
@@ -12,10 +10,11 @@ import io.sparsefill.udf.model.ModelConfig;
 import java.util.List;
 
 /**
- * One decoder layer over a whole document, in three stages: {@link #project} makes queries, keys
- * and values, {@link #attend} replaces the queries by the attention's output, {@link #feedForward}
- * adds the attention and the MLP to the hidden states. The linear stages go through the tokens
- * chunk by chunk, the attention over all of them.
+ * One decoder layer over a whole document, or over what follows the keys and values of its begin,
+ * in three stages: {@link #project} makes queries, keys and values, {@link #attend} replaces the
+ * queries by the attention's output, {@link #feedForward} adds the attention and the MLP to the
+ * hidden states. The linear stages go through the tokens chunk by chunk, the attention over all of
+ * them.
  */
 final class Layer {
   private final Backend backend;
@@ -40,15 +39,16 @@ final class Layer {
   /**
    * Norm, projection, QK norm and RoPE.
    *
+   * @param from first token whose keys and values are needed; those before it are there
    * @param firstQuery first token whose query is needed; before it only keys and values are
    *     computed
-   * @param keys gets [T, G * D] after RoPE
-   * @param values gets [T, G * D]
+   * @param keys [T, G * D], gets its rows after RoPE
+   * @param values [T, G * D]
    */
-  void project(int firstQuery, Tensor keys, Tensor values) throws InterruptedException {
+  void project(int from, int firstQuery, Tensor keys, Tensor values) throws InterruptedException {
     long queryRows = (long) shape.heads() * shape.headDim();
     Tensor keyValueWeights = weights.qkv.rows(queryRows, 2L * shape.kvHeads() * shape.headDim());
-    for (Chunk chunk : Chunk.of(0, firstQuery, backend.sizes().chunkTokens())) {
+    for (Chunk chunk : Chunk.of(from, firstQuery, backend.sizes().chunkTokens())) {
       projectChunk(chunk, keyValueWeights, weights.kvBias, work.keyValue, null, keys, values);
     }
     for (Chunk chunk : Chunk.of(firstQuery, shape.tokens(), backend.sizes().chunkTokens())) {
@@ -88,19 +88,17 @@ final class Layer {
    */
   AttentionCost attend(
       List<HeadPattern> patterns, boolean dispatch, int firstTile, Tensor keys, Tensor values) {
+    Tensor queries = work.queries.rows(0, shape.tokens());
     try (AttentionIndex index =
-        backend.index(patterns, shape, dispatch, firstTile, work.queries, keys)) {
-      backend.attention(index, shape, work.queries, keys, values, work.queries);
+        backend.index(patterns, shape, dispatch, firstTile, queries, keys)) {
+      backend.attention(index, shape, queries, keys, values, queries);
       return index.cost();
     }
   }
 
-  /**
-   * Output projection and MLP with their residuals, for the tokens of the query tiles from {@code
-   * firstTile} on.
-   */
-  void feedForward(int firstTile) throws InterruptedException {
-    for (Chunk chunk : Chunk.of(firstTile * TILE, shape.tokens(), backend.sizes().chunkTokens())) {
+  /** Output projection and MLP with their residuals, for the tokens from {@code from} on. */
+  void feedForward(int from) throws InterruptedException {
+    for (Chunk chunk : Chunk.of(from, shape.tokens(), backend.sizes().chunkTokens())) {
       Tensor hidden = chunk.of(work.hidden);
       Tensor normed = chunk.first(work.normed);
       Tensor gateUp = chunk.first(work.gateUp);

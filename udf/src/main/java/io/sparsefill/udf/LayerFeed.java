@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 
-/** The weights of a model's layers, for one pre-fill that takes them in order. */
+/** The weights of a model's layers, for one pass that takes them in order. */
 sealed interface LayerFeed extends AutoCloseable {
   /**
    * The weights of the next layer, counted from 0, for the operators that are called until {@link
@@ -54,10 +54,14 @@ sealed interface LayerFeed extends AutoCloseable {
     private int begun;
     private int current;
 
-    /** Begins to read the first layer. */
-    Streamed(Backend backend, Checkpoint checkpoint, Buffers buffers) {
+    /**
+     * Begins to read the first layer.
+     *
+     * @param tensors what {@link #tensors} made; whoever made them closes them
+     */
+    Streamed(Backend backend, Checkpoint checkpoint, LayerTensors[] tensors) {
       this.checkpoint = checkpoint;
-      this.tensors = tensors(buffers, checkpoint.config());
+      this.tensors = tensors;
       boolean complete = false;
       try {
         for (int i = 0; i < LAYERS; i++) {

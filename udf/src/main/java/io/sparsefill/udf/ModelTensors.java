@@ -89,16 +89,21 @@ final class ModelTensors implements AutoCloseable {
     return head;
   }
 
+  /** Where streamed layers go that one pre-fill reads; none where they are resident. */
+  LayerTensors[] streamed(Buffers buffers) {
+    return stream ? LayerFeed.Streamed.tensors(buffers, config()) : new LayerTensors[0];
+  }
+
   /**
-   * The layers, for one pre-fill.
+   * The layers in order, for one pass.
    *
    * @param reader the backend of the pre-fill: where layers are streamed, several pre-fills do so
    *     at the same time
-   * @param buffers where it gets its memory from
+   * @param streamed what {@link #streamed} made
    */
-  LayerFeed feed(Backend reader, Buffers buffers) {
+  LayerFeed feed(Backend reader, LayerTensors[] streamed) {
     return stream
-        ? new LayerFeed.Streamed(reader, checkpoint, buffers)
+        ? new LayerFeed.Streamed(reader, checkpoint, streamed)
         : new LayerFeed.Resident(resident);
   }
 

@@ -18,6 +18,8 @@ import java.util.Set;
  * never the whole cache; each layer's keys and values leave ({@link KvExit}) while the next stages
  * compute.
  *
+ * <p>Where the cache is kept ({@link KeptCache}), the keys and values of all layers stay too.
+ *
  * <p>The last layer does only what was asked for: with KV alone it ends after RoPE, with the logits
  * of the last positions its queries, attention and MLP run for the last tokens only.
  */
@@ -45,42 +47,104 @@ final class Prefill {
    */
   PrefillResult run(int[] tokens, KvSink sink) throws Exception {
     long start = System.nanoTime();
-    checkTokens(tokens);
-    Set<Emit> emit = options.emit();
-    if (emit.contains(Emit.KV) && sink == null) {
-      throw new IllegalArgumentException(
-          "Cannot pre-fill: KV blocks are asked for, but there is no sink to take them");
+    check(tokens, sink);
+    try (DocumentTensors tensors = allocate(tokens.length, 0)) {
+      return run(tokens, sink, tensors, start);
     }
-    ModelConfig config = model.config();
-    DocumentMemory memory = new DocumentMemory(backend.sizes(), config, plan, options);
-    memory.reserve(backend, tokens.length);
-    try (Buffers.OnDevice buffers = new Buffers.OnDevice(backend)) {
-      Workspace work = memory.workspace(buffers, tokens.length);
-      KvExit.Pair[] pairs = memory.pairs(buffers, tokens.length);
-      try (LayerFeed weights = model.feed(backend, buffers);
-          KvExit exit =
-              new KvExit(
-                  backend,
-                  pairs,
-                  emit.contains(Emit.KV) ? sink : null,
-                  options.kvDtype(),
-                  options.blockTokens(),
-                  options.threads())) {
-        try {
-          return compute(tokens, work, weights, exit, start);
-        } catch (Exception | Error e) {
-          if (e instanceof InterruptedException) {
-            exit.interrupt();
-          }
-          finish(e);
-          throw e;
-        }
+  }
+
+  /**
+   * Pre-fills and keeps the keys and values of all layers.
+   *
+   * @param room how many tokens may follow on the cache, at least 1
+   * @param afterClose called when the cache was closed
+   * @throws IllegalArgumentException also if there is no room, or nothing asked for needs the
+   *     output head, which what follows is read by
+   */
+  KeptCache keep(int[] tokens, KvSink sink, int room, Runnable afterClose) throws Exception {
+    long start = System.nanoTime();
+    check(tokens, sink);
+    if (room < 1 || room > Integer.MAX_VALUE - tokens.length) {
+      throw new IllegalArgumentException(
+          "Cannot keep the cache of %,d tokens with room for %,d more: there must be room for at least one, and for no more than 2^31 together"
+              .formatted(tokens.length, room));
+    }
+    if (!DocumentMemory.withHead(options.emit())) {
+      throw new IllegalArgumentException(
+          "Cannot keep a cache: the engine was opened for %s, without the output head that what follows is read by; add logits"
+              .formatted(options.emit()));
+    }
+    DocumentTensors tensors = allocate(tokens.length, room);
+    boolean complete = false;
+    try {
+      PrefillResult result = run(tokens, sink, tensors, start);
+      complete = true;
+      return new KeptCache(backend, model, tensors, result, afterClose);
+    } finally {
+      if (!complete) {
+        tensors.close();
       }
     }
   }
 
-  /** Lets the device finish what a failed pre-fill began: its errors are not the next one's. */
-  private void finish(Throwable failure) {
+  private void check(int[] tokens, KvSink sink) {
+    if (tokens.length == 0) {
+      throw new IllegalArgumentException(
+          "Cannot pre-fill: the document has no tokens; leave it out");
+    }
+    checkIds("pre-fill", tokens, model.config().vocab());
+    if (options.emit().contains(Emit.KV) && sink == null) {
+      throw new IllegalArgumentException(
+          "Cannot pre-fill: KV blocks are asked for, but there is no sink to take them");
+    }
+  }
+
+  /**
+   * Checks that ids are in the vocabulary.
+   *
+   * @param what cannot be done otherwise, for the error
+   */
+  static void checkIds(String what, int[] tokens, int vocab) {
+    for (int i = 0; i < tokens.length; i++) {
+      if (tokens[i] < 0 || tokens[i] >= vocab) {
+        throw new IllegalArgumentException(
+            "Cannot %s: token %d has id %d, but the model's ids are 0 to %d"
+                .formatted(what, i, tokens[i], vocab - 1));
+      }
+    }
+  }
+
+  private DocumentTensors allocate(int tokens, int room) {
+    DocumentMemory memory = new DocumentMemory(backend.sizes(), model.config(), plan, options);
+    return new DocumentTensors(backend, memory, model, tokens, room);
+  }
+
+  private PrefillResult run(int[] tokens, KvSink sink, DocumentTensors tensors, long start)
+      throws Exception {
+    try (LayerFeed weights = model.feed(backend, tensors.streamed);
+        KvExit exit =
+            new KvExit(
+                backend,
+                tensors.pairs,
+                tokens.length,
+                options.emit().contains(Emit.KV) ? sink : null,
+                options.kvDtype(),
+                options.blockTokens(),
+                options.threads())) {
+      try {
+        return compute(tokens, tensors.work, tensors.kept(), weights, exit, start);
+      } catch (Exception | Error e) {
+        if (e instanceof InterruptedException) {
+          exit.interrupt();
+        }
+        finish(backend, e);
+        throw e;
+      }
+    }
+  }
+
+  /** Lets the device finish what a failed pass began: its errors are not the next one's. */
+  static void finish(Backend backend, Throwable failure) {
     try {
       backend.complete();
     } catch (RuntimeException e) {
@@ -94,7 +158,8 @@ final class Prefill {
   }
 
   private PrefillResult compute(
-      int[] tokens, Workspace work, LayerFeed weights, KvExit exit, long start) throws Exception {
+      int[] tokens, Workspace work, boolean kept, LayerFeed weights, KvExit exit, long start)
+      throws Exception {
     Set<Emit> emit = options.emit();
     int lastPositions = Math.min(options.lastPositions(), tokens.length);
     // How many of the last tokens' states after the last layer are read.
@@ -103,11 +168,13 @@ final class Prefill {
       needed = tokens.length;
     } else if (emit.contains(Emit.LOGITS)) {
       needed = lastPositions;
-    } else if (emit.contains(Emit.HIDDEN)) {
+    } else if (emit.contains(Emit.HIDDEN) || kept) {
+      // What follows a kept cache shares a query tile with its last tokens: their queries must be
+      // numbers in every layer.
       needed = 1;
     }
     Accounting accounting = new Accounting();
-    backend.embed(model.embedding(), tokens, 0, work.hidden);
+    backend.embed(model.embedding(), tokens, 0, work.hidden.rows(0, tokens.length));
     int lastLayer = model.config().layers() - 1;
     for (int l = 0; l <= lastLayer; l++) {
       int firstNeeded = l == lastLayer ? tokens.length - needed : 0;
@@ -117,8 +184,11 @@ final class Prefill {
     }
     Scores scores = new Scores(backend, model, work);
     float[] nll = everyState() ? scores.nll(tokens) : null;
-    float[][] logits = emit.contains(Emit.LOGITS) ? scores.lastLogits(lastPositions) : null;
-    float[] hidden = emit.contains(Emit.HIDDEN) ? scores.lastHidden() : null;
+    float[][] logits =
+        emit.contains(Emit.LOGITS)
+            ? scores.logits(tokens.length - lastPositions, tokens.length)
+            : null;
+    float[] hidden = emit.contains(Emit.HIDDEN) ? scores.hidden(tokens.length - 1) : null;
     exit.awaitAll();
     backend.complete();
     return new PrefillResult(
@@ -133,22 +203,7 @@ final class Prefill {
         backend.device());
   }
 
-  private void checkTokens(int[] tokens) {
-    if (tokens.length == 0) {
-      throw new IllegalArgumentException(
-          "Cannot pre-fill: the document has no tokens; leave it out");
-    }
-    int vocab = model.config().vocab();
-    for (int i = 0; i < tokens.length; i++) {
-      if (tokens[i] < 0 || tokens[i] >= vocab) {
-        throw new IllegalArgumentException(
-            "Cannot pre-fill: token %d has id %d, but the model's ids are 0 to %d"
-                .formatted(i, tokens[i], vocab - 1));
-      }
-    }
-  }
-
-  /** The attention of a layer over a document. */
+  /** The attention of a layer over a document of that many tokens. */
   static AttentionShape shape(ModelConfig config, int l, int tokens) {
     return new AttentionShape(
         tokens,
@@ -183,12 +238,12 @@ final class Prefill {
     Tensor keys = exit.keys(l);
     Tensor values = exit.values(l);
     Layer layer = new Layer(backend, model.config(), weights, shape, work);
-    layer.project(firstQuery, keys, values);
+    layer.project(0, firstQuery, keys, values);
     exit.depart(l);
     if (!stopsAtKv) {
       accounting.add(
           layer.attend(plan.layer(l), plan.dispatch(), firstTile, keys, values), shape.heads());
-      layer.feedForward(firstTile);
+      layer.feedForward(firstTile * TILE);
     }
   }
 

@@ -4,7 +4,7 @@ import io.sparsefill.kernels.Backend;
 import io.sparsefill.kernels.Tensor;
 import java.util.Arrays;
 
-/** Final norm and output head: from hidden states to log-likelihoods, logits and the last state. */
+/** Final norm and output head: from hidden states to log-likelihoods, logits and single states. */
 final class Scores {
   private final Backend backend;
   private final ModelTensors model;
@@ -36,29 +36,27 @@ final class Scores {
     return result;
   }
 
-  /** Logits at the last positions [count][V]. */
-  float[][] lastLogits(int count) throws InterruptedException {
-    int tokens = (int) work.hidden.rows();
-    float[][] result = new float[count][];
-    for (Chunk block : Chunk.of(tokens - count, tokens, (int) work.logits.rows())) {
+  /** Logits at positions [from, to), as [to - from][V]. */
+  float[][] logits(int from, int to) throws InterruptedException {
+    float[][] result = new float[to - from][];
+    for (Chunk block : Chunk.of(from, to, (int) work.logits.rows())) {
       float[] rows = backend.read(logits(block));
       int vocab = rows.length / block.count();
       for (int r = 0; r < block.count(); r++) {
         float[] row = Arrays.copyOfRange(rows, r * vocab, (r + 1) * vocab);
         checkFinite(row, "logits", block.from() + r);
-        result[block.from() + r - (tokens - count)] = row;
+        result[block.from() + r - from] = row;
       }
     }
     return result;
   }
 
-  /** The last token's hidden state after the final norm. */
-  float[] lastHidden() {
-    int last = (int) work.hidden.rows() - 1;
+  /** The hidden state at a position, after the final norm. */
+  float[] hidden(int position) {
     Tensor normed = work.normed.rows(0, 1);
-    backend.rmsNorm(work.hidden.rows(last, 1), model.finalNorm(), eps, normed);
+    backend.rmsNorm(work.hidden.rows(position, 1), model.finalNorm(), eps, normed);
     float[] row = backend.read(normed);
-    checkFinite(row, "hidden state", last);
+    checkFinite(row, "hidden state", position);
     return row;
   }
 

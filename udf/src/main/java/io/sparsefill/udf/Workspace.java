@@ -5,13 +5,14 @@ import io.sparsefill.udf.model.ModelConfig;
 import io.sparsefill.udf.model.RopeFrequencies;
 
 /**
- * Device memory of one pre-fill besides weights and K/V: the hidden states and queries of all T
- * tokens, and one chunk of C tokens for the stages between.
+ * Device memory of one pre-fill besides weights and K/V: the hidden states and queries of all P
+ * positions (T tokens, and those that may follow a kept cache), and one chunk of C tokens for the
+ * stages between.
  */
 final class Workspace {
-  final Tensor hidden; // [T, hidden]
-  final Tensor queries; // [T, H * D], overwritten by the attention's output
-  final Tensor rope; // [T, 2 * pairs]
+  final Tensor hidden; // [P, hidden]
+  final Tensor queries; // [P, H * D], overwritten by the attention's output
+  final Tensor rope; // [P, 2 * pairs]
   final Tensor normed; // [C, hidden]
   final Tensor projected; // [C, (H + 2G) * D]
   final Tensor keyValue; // [C, 2G * D]
@@ -19,18 +20,25 @@ final class Workspace {
   final Tensor activated; // [C, ffn]
   final Tensor logits; // [R, V] or null: rows are computed in blocks, never [T, V] at once
 
+  /**
+   * Makes the tensors.
+   *
+   * @param tokens T, whose length decides the rotary frequencies, also of what follows
+   * @param positions P, at least T
+   */
   Workspace(
       Buffers buffers,
       ModelConfig config,
       RopeFrequencies frequencies,
       int tokens,
+      int positions,
       boolean withLogits) {
-    int chunk = Math.min(tokens, buffers.sizes().chunkTokens());
+    int chunk = Math.min(positions, buffers.sizes().chunkTokens());
     int heads = config.heads() * config.headDim();
     int keyValues = 2 * config.kvHeads() * config.headDim();
-    hidden = make(buffers, tokens, config.hiddenSize(), "hidden states");
-    queries = make(buffers, tokens, heads, "queries");
-    rope = buffers.rope(config.rope().table(tokens, frequencies), tokens);
+    hidden = make(buffers, positions, config.hiddenSize(), "hidden states");
+    queries = make(buffers, positions, heads, "queries");
+    rope = buffers.rope(config.rope().table(tokens, frequencies), positions);
     normed = make(buffers, chunk, config.hiddenSize(), "normed states of a chunk");
     projected = make(buffers, chunk, heads + keyValues, "q, k, v of a chunk");
     keyValue = make(buffers, chunk, keyValues, "k, v of a chunk");

@@ -59,7 +59,7 @@ class CudaMemoryTest {
       long held = 0;
       for (int count : new int[] {1, 65, 3000, 20_000, 700}) {
         long before = backend.peakReservedBytes();
-        MemoryPlan planned = memory.plan(count);
+        MemoryPlan planned = memory.plan(count, 0);
         new Prefill(backend, model, plan, options).run(tokens(count), new KvCollector());
         assertThat(backend.beyondReserved()).as("%d tokens", count).isZero();
         assertThat(backend.peakReservedBytes())
@@ -78,7 +78,7 @@ class CudaMemoryTest {
         }
       }
       assertThat(backend.heldBytes()).as("kept for the next document").isEqualTo(held);
-      assertThat(held).isGreaterThan(memory.plan(20_000).total());
+      assertThat(held).isGreaterThan(memory.plan(20_000, 0).total());
     } finally {
       backend.close();
     }
@@ -95,13 +95,13 @@ class CudaMemoryTest {
     try (CudaBackend backend = new CudaBackend(1)) {
       DocumentMemory memory = new DocumentMemory(backend.sizes(), config, plan, options);
       long held = backend.heldBytes();
-      assertThatThrownBy(() -> memory.reserve(backend, 1 << 30))
+      assertThatThrownBy(() -> memory.reserve(backend, 1 << 30, 0))
           .isInstanceOf(OutOfDeviceMemory.class)
           .hasMessageContaining("hidden states, 1073741824 tokens 384.00 GiB")
           .hasMessageContaining("tokens would fit");
       assertThat(backend.heldBytes()).isEqualTo(held);
-      memory.reserve(backend, 1000);
-      assertThat(backend.heldBytes()).isEqualTo(held + memory.plan(1000).total());
+      memory.reserve(backend, 1000, 0);
+      assertThat(backend.heldBytes()).isEqualTo(held + memory.plan(1000, 0).total());
     }
   }
 

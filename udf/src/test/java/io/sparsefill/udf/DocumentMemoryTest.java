@@ -88,6 +88,28 @@ class DocumentMemoryTest {
     assertThat(bytes(plan, "logits")).isZero();
   }
 
+  /** Oracle: the sizes worked out by hand; the rest is that of a document of all positions. */
+  @Test
+  void aKeptCacheTakesTheKeysAndValuesOfAllLayers() {
+    EngineOptions options = options().emit(Emit.KV, Emit.LOGITS).build();
+    MemoryPlan plain = Engine.memoryPlan(options, 1 << 17);
+    MemoryPlan kept = Engine.memoryPlan(options, (1 << 17) - 1024, 1024);
+    assertThat(bytes(kept, "keys and values of 32 layers, 131072 tokens")).isEqualTo(16 * GIB);
+    assertThat(kept.total() - 16 * GIB).isEqualTo(plain.total() - GIB);
+    assertThat(Engine.memoryPlan(options, 1 << 17, 0)).isEqualTo(plain);
+  }
+
+  @Test
+  void aCacheThatDoesNotFitIsRefusedWithItsRoom() {
+    DocumentMemory memory = memory(options().build());
+    assertThatThrownBy(() -> memory.reserve(device(30 * GIB, new ArrayList<>()), 300_000, 64))
+        .isInstanceOf(OutOfDeviceMemory.class)
+        .hasMessageStartingWith(
+            "Cannot pre-fill 300,000 tokens and keep their cache with room for 64 more: they take ")
+        .hasMessageContaining("keys and values of 32 layers, 300064 tokens 36.63 GiB")
+        .hasMessageContaining("tokens would fit");
+  }
+
   /** A device of which only some bytes can be had. */
   private static Backend device(long reservable, List<MemoryPlan> reserved) {
     return (Backend)
@@ -114,8 +136,8 @@ class DocumentMemoryTest {
   void whatFitsIsReservedAsPlanned() {
     List<MemoryPlan> reserved = new ArrayList<>();
     DocumentMemory memory = memory(options().build());
-    MemoryPlan plan = memory.plan(5000);
-    memory.reserve(device(plan.total(), reserved), 5000);
+    MemoryPlan plan = memory.plan(5000, 0);
+    memory.reserve(device(plan.total(), reserved), 5000, 0);
     assertThat(reserved).containsExactly(plan);
   }
 
@@ -133,8 +155,8 @@ class DocumentMemoryTest {
     int fits =
         Integer.parseInt(
             message.replaceAll("(?s).*; ([0-9,]+) tokens would fit.*", "$1").replace(",", ""));
-    assertThat(memory.plan(fits).total()).isLessThanOrEqualTo(gib * GIB);
-    assertThat(memory.plan(fits + 1).total()).isGreaterThan(gib * GIB);
+    assertThat(memory.plan(fits, 0).total()).isLessThanOrEqualTo(gib * GIB);
+    assertThat(memory.plan(fits + 1, 0).total()).isGreaterThan(gib * GIB);
   }
 
   @Test
@@ -148,7 +170,7 @@ class DocumentMemoryTest {
   private static String refusal(DocumentMemory memory, long reservable) {
     List<MemoryPlan> reserved = new ArrayList<>();
     StringBuilder message = new StringBuilder();
-    assertThatThrownBy(() -> memory.reserve(device(reservable, reserved), 1 << 20))
+    assertThatThrownBy(() -> memory.reserve(device(reservable, reserved), 1 << 20, 0))
         .isInstanceOf(OutOfDeviceMemory.class)
         .satisfies(e -> message.append(e.getMessage()));
     assertThat(reserved).isEmpty();

@@ -8,10 +8,12 @@ import io.sparsefill.kernels.attention.AttentionPlan;
 import io.sparsefill.kernels.cpu.CpuBackend;
 import io.sparsefill.kernels.cuda.CudaFailure;
 import io.sparsefill.udf.model.ModelConfig;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
@@ -137,6 +139,58 @@ class ExecutorEnginesTest {
     assertThat(figures.tokensPerSecond()).isPositive();
     assertThat(figures.queuedSeconds()).isPositive();
     assertThat(figures.density()).isEqualTo(1);
+  }
+
+  /** Oracle: an engine alone; the order in which the turns end. */
+  @Test
+  void aCacheIsUsedInTheTurnOfItsDocument() throws Exception {
+    int[] chunk = Arrays.copyOf(TOKENS, 20);
+    float[][] expected;
+    try (Engine alone = Engine.open(options);
+        KeptCache cache = alone.prefillKeeping(TOKENS, new KvCollector(), 20)) {
+      expected = cache.extend(chunk, 1);
+    }
+    CountDownLatch kept = new CountDownLatch(1);
+    CountDownLatch goOn = new CountDownLatch(1);
+    List<String> order = new ArrayList<>();
+    try (EngineLease first = engines.lease(options);
+        EngineLease second = engines.lease(options)) {
+      FutureTask<float[][]> one =
+          new FutureTask<>(
+              () ->
+                  first.prefillKeeping(
+                      TOKENS,
+                      new KvCollector(),
+                      20,
+                      cache -> {
+                        kept.countDown();
+                        goOn.await();
+                        order.add("used");
+                        return cache.extend(chunk, 1);
+                      }));
+      new Thread(one, "task").start();
+      kept.await();
+      FutureTask<PrefillResult> two = start(second, block -> order.add("next"));
+      awaitWaiting(second, 1);
+      goOn.countDown();
+      assertThat(one.get()).isDeepEqualTo(expected);
+      two.get();
+      assertThat(order).startsWith("used").contains("next");
+
+      assertThatThrownBy(
+              () ->
+                  first.prefillKeeping(
+                      TOKENS,
+                      new KvCollector(),
+                      20,
+                      cache -> {
+                        throw new IOException("of the test");
+                      }))
+          .hasMessage("of the test");
+      assertThat(second.prefill(TOKENS, new KvCollector()).tokenCount()).isEqualTo(TOKENS.length);
+    }
+    assertThat(engines.figures().documents()).isEqualTo(3);
+    assertThat(engines.figures().failed()).isEqualTo(1);
   }
 
   @Test

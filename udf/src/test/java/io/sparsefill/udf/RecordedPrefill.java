@@ -22,16 +22,31 @@ final class RecordedPrefill implements AutoCloseable {
   }
 
   PrefillResult run(int[] tokens, KvSink sink) throws Exception {
+    return prefill().run(tokens, sink);
+  }
+
+  KeptCache keep(int[] tokens, KvSink sink, int room) throws Exception {
+    return prefill().keep(tokens, sink, room, () -> {});
+  }
+
+  /** What documents take. */
+  DocumentMemory memory() {
+    return new DocumentMemory(backend.backend().sizes(), model.config(), plan(), options);
+  }
+
+  private Prefill prefill() {
+    return new Prefill(backend.backend(), model, plan(), options);
+  }
+
+  private AttentionPlan plan() {
     ModelConfig config = model.config();
-    AttentionPlan plan =
-        AttentionPlan.parse(
-            options.attention(), options.patternsJson(), config.layers(), config.heads());
-    return new Prefill(backend.backend(), model, plan, options).run(tokens, sink);
+    return AttentionPlan.parse(
+        options.attention(), options.patternsJson(), config.layers(), config.heads());
   }
 
   /** The layers, as a pre-fill takes them. */
   LayerFeed feed(Buffers buffers) {
-    return model.feed(backend.backend(), buffers);
+    return model.feed(backend.backend(), model.streamed(buffers));
   }
 
   @Override

@@ -68,13 +68,31 @@ public final class TextTokenizer implements AutoCloseable {
     for (int i = 0; i < lead; i++) {
       tokens[i] = before.get(i);
     }
-    for (int i = 0; i < ids.length; i++) {
-      tokens[lead + i] = (int) ids[i];
-    }
+    copy(ids, tokens, lead);
     for (int i = 0; i < after.size(); i++) {
       tokens[lead + ids.length + i] = after.get(i);
     }
     return tokens;
+  }
+
+  /**
+   * Ids of a text that follows a document, without special tokens around it.
+   *
+   * @throws IllegalArgumentException if the text holds half of a surrogate pair
+   * @throws IllegalStateException after {@link #close}
+   */
+  public int[] encodeMore(String text) {
+    checkPairs(text);
+    long[] ids = tokenizer.encode(text, false);
+    int[] tokens = new int[ids.length];
+    copy(ids, tokens, 0);
+    return tokens;
+  }
+
+  private static void copy(long[] ids, int[] target, int at) {
+    for (int i = 0; i < ids.length; i++) {
+      target[at + i] = (int) ids[i];
+    }
   }
 
   /**

@@ -123,6 +123,17 @@ class TextTokenizerTest {
   }
 
   @Test
+  void whatFollowsADocumentGetsNoSpecialTokens() throws IOException {
+    writeTokenizer(TEMPLATE.formatted(special("<bos>") + ",", "," + special("<eos>")));
+    assertThat(encode(BosPolicy.AUTO, "a day")).containsExactly(0, 5, 7, 1);
+    try (TextTokenizer tokenizer = TextTokenizer.open(folder, BosPolicy.AUTO)) {
+      assertThat(tokenizer.encodeMore("a day")).containsExactly(5, 7);
+      assertThat(tokenizer.encodeMore("<mask> a")).containsExactly(3, 5);
+      assertThat(tokenizer.encodeMore("")).isEmpty();
+    }
+  }
+
+  @Test
   void textThatBeginsWithTheBosGetsNoSecondOne() throws IOException {
     writeTokenizer("null");
     writeModelConfig("0");
