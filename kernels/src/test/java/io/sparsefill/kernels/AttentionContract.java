@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sparsefill.kernels.attention.TileIndex;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
@@ -78,6 +79,55 @@ public abstract class AttentionContract {
         }
       }
     }
+  }
+
+  /**
+   * What follows a kept cache: the first rows of larger tensors, of which the queries before the
+   * chunk, in its first query tile, are those of something else.
+   */
+  @Test
+  void aChunkSeesTheKeysBeforeItAndNothingBehind() {
+    try (ErrorBudget budget = budget("chunks against the dense mask")) {
+      for (int window : new int[] {0, 100}) {
+        for (int[] sizes : new int[][] {{1, 1}, {40, 3}, {65, 1}, {129, 70}, {330, 9}, {1000, 1}}) {
+          compareChunk(AttentionInput.shape(sizes[0], 4, 2, 64, window), sizes[1], budget);
+        }
+      }
+    }
+  }
+
+  private void compareChunk(AttentionShape shape, int chunk, ErrorBudget budget) {
+    int firstRow = shape.tokens() - chunk;
+    int firstTile = firstRow / TILE;
+    int width = shape.heads() * shape.headDim();
+    TileIndex tiles = RandomTiles.everyKind(shape, firstTile, 1).get("dense");
+    AttentionInput input = AttentionInput.random(shape, 2, shape.tokens());
+    double[] expected =
+        DenseMaskOracle.attention(tiles, input, new float[firstTile * TILE * width]);
+    Arrays.fill(input.q().values(), firstTile * TILE * width, firstRow * width, 1000);
+    Backend backend = device.backend();
+    try (Tensor q = backend.upload(behindIsNan(input.q()), "q");
+        Tensor k = backend.upload(behindIsNan(input.k()), "k");
+        Tensor v = backend.upload(behindIsNan(input.v()), "v")) {
+      Tensor queries = q.rows(0, shape.tokens());
+      Tensor keys = k.rows(0, shape.tokens());
+      List<HeadPattern> dense = Collections.nCopies(shape.heads(), new HeadPattern.Dense());
+      try (AttentionIndex index = backend.index(dense, shape, false, firstTile, queries, keys)) {
+        backend.attention(index, shape, queries, keys, v.rows(0, shape.tokens()), queries);
+      }
+      backend.complete();
+      budget.spend(
+          backend.read(q.rows(firstRow, chunk)),
+          Arrays.copyOfRange(expected, firstRow * width, expected.length),
+          "chunk of %d, %s".formatted(chunk, shape));
+    }
+  }
+
+  /** The same rows, and some more that are NaN. */
+  private static ArrayMatrix behindIsNan(ArrayMatrix matrix) {
+    ArrayMatrix longer = ArrayMatrix.of((int) matrix.rows() + TILE + 16, matrix.cols(), Float.NaN);
+    System.arraycopy(matrix.values(), 0, longer.values(), 0, matrix.values().length);
+    return longer;
   }
 
   private void compareEveryKind(AttentionShape shape, int firstTile, ErrorBudget budget) {

@@ -86,6 +86,36 @@ class CudaMemoryTest {
     assertThat(uploader.heldBytes()).isZero();
   }
 
+  /** Oracle: the plan, which knows no device. */
+  @ParameterizedTest
+  @CsvSource({"resident, dense", "stream, minference"})
+  void aKeptCacheStaysInsideItsPlan(String weights, String attention) throws Exception {
+    Path folder = SharedMaterial.model("needle-2m");
+    EngineOptions options = TestOptions.of(folder).weights(weights).attention(attention).build();
+    ModelConfig config = ModelConfig.read(folder);
+    AttentionPlan plan = AttentionPlan.parse(attention, null, config.layers(), config.heads());
+    try (CudaBackend backend = new CudaBackend(2);
+        ModelTensors model =
+            new ModelTensors(
+                new CudaBackend(2), Checkpoint.open(folder), options.streams(), true)) {
+      DocumentMemory memory = new DocumentMemory(backend.sizes(), config, plan, options);
+      for (int count : new int[] {1, 65, 10_000}) {
+        MemoryPlan planned = memory.plan(count, 150);
+        try (KeptCache cache =
+            new Prefill(backend, model, plan, options)
+                .keep(tokens(count), new KvCollector(), 150, () -> {})) {
+          cache.extend(tokens(150), 150);
+          cache.rewind(count + 1);
+          cache.extend(tokens(70), 1);
+        }
+        assertThat(backend.beyondReserved()).as("%d tokens", count).isZero();
+        assertThat(backend.peakReservedBytes())
+            .as("%d tokens", count)
+            .isLessThanOrEqualTo(planned.total());
+      }
+    }
+  }
+
   @Test
   void aDocumentThatCannotFitIsRefusedAndTheNextOneIsReserved() {
     Path folder = SharedMaterial.model("needle-2m");

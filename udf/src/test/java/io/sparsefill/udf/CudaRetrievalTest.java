@@ -5,7 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.sparsefill.kernels.attention.PatternTable;
 import io.sparsefill.kernels.cuda.CudaBackend;
 import io.sparsefill.udf.model.ModelConfig;
+import io.sparsefill.udf.text.BosPolicy;
+import io.sparsefill.udf.text.TextTokenizer;
 import java.nio.file.Path;
+import java.util.Set;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -51,5 +54,30 @@ class CudaRetrievalTest {
                 .threads(4));
     assertThat(asked.argmax(sparse)).as("minference").isEqualTo(asked.truth());
     assertThat(sparse.density()).isLessThan(1);
+  }
+
+  /** A question behind a kept cache, and its answer in one chunk and token by token. */
+  @ParameterizedTest
+  @ValueSource(strings = {"dense", "minference"})
+  void aKeptCacheAnswersAQuestion(String attention) throws Exception {
+    Path model = SharedMaterial.model("needle-19m");
+    KeyValuePrompt json = KeyValuePrompt.of(TOKENS, 1);
+    int end = json.prompt().indexOf("\n\nKey: ");
+    int[] document;
+    int[] question;
+    int[] answer;
+    try (TextTokenizer tokenizer = TextTokenizer.open(model, BosPolicy.AUTO)) {
+      document = tokenizer.encode(json.prompt().substring(0, end));
+      question = tokenizer.encodeMore(json.prompt().substring(end));
+      answer = tokenizer.encodeMore(json.answer());
+    }
+    TestOptions options =
+        TestOptions.of(model).backend("cuda").attention(attention).emit(Emit.LOGITS).threads(4);
+    try (Engine engine = Engine.open(options.build());
+        KeptCache cache = engine.prefillKeeping(document, null, question.length + answer.length)) {
+      float[] next = cache.extend(question, 1)[0];
+      assertThat(ForcedAnswer.of(cache, next, answer).likeliest()).isEqualTo(answer);
+      assertThat(GreedyAnswer.of(cache, next, answer.length, Set.of()).tokens()).isEqualTo(answer);
+    }
   }
 }
