@@ -1,0 +1,43 @@
+package io.sparsefill.job.eval.task;
+
+import java.util.List;
+import java.util.function.IntFunction;
+
+/**
+ * A sample before its size is known.
+ *
+ * @param body the sample of so many units (words, lines, pairs); always the same for a number
+ * @param least the fewest units that make sense
+ * @param most the most that there are
+ * @param unit what a unit is, for messages
+ * @param depth depth of the thing asked for, or NaN
+ */
+record Draft(IntFunction<Body> body, int least, int most, String unit, double depth) {
+  /** Without an end to its units. */
+  Draft(IntFunction<Body> body, int least, String unit, double depth) {
+    this(body, least, Integer.MAX_VALUE, unit, depth);
+  }
+
+  /**
+   * Context and questions of a sample.
+   *
+   * @param context what is read first
+   * @param questions what is asked then
+   */
+  record Body(String context, List<Question> questions) {
+    /** With one question. */
+    Body(String context, Question question) {
+      this(context, List.of(question));
+    }
+
+    /** The longest text that a model reads: context, question and answers. */
+    String longest() {
+      String longest = "";
+      for (Question question : questions) {
+        String text = question.text() + question.answerText();
+        longest = text.length() > longest.length() ? text : longest;
+      }
+      return context + longest;
+    }
+  }
+}

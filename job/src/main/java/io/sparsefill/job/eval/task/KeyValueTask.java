@@ -1,0 +1,52 @@
+package io.sparsefill.job.eval.task;
+
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * A JSON object of pairs of UUIDs, the value of one key asked for: InfiniteBench's kv_retrieval
+ * ({@code data/construct_synthetic_dataset.py} of OpenBMB/InfiniteBench).
+ */
+final class KeyValueTask {
+  private static final String HEAD =
+      "Extract the value corresponding to the specified key in the JSON object below.\n\n"
+          + "JSON data:\n{";
+
+  private KeyValueTask() {}
+
+  /** A sample. */
+  static Draft draft(Request request) {
+    Draws draws = request.draws("asked");
+    double depth = request.depthOr(draws);
+    Set<String> taken = new HashSet<>();
+    String key = draws.fresh(taken, draws::uuid);
+    String value = draws.fresh(taken, draws::uuid);
+
+    Draws others = request.draws("others");
+    List<String> pairs = new ArrayList<>();
+    String end = request.plain() ? ", }" : "}";
+    Question question =
+        Question.of(
+            "%sKey: \"%s\"\nThe value associated with the specified key is: \""
+                .formatted(request.plain() ? "\n\n" : "\n", key),
+            request.plain() ? value + "\"" : value);
+    List<Hidden> asked = List.of(new Hidden(depth, pair(key, value)));
+    return new Draft(
+        units -> {
+          while (pairs.size() < units) {
+            pairs.add(pair(others.fresh(taken, others::uuid), others.fresh(taken, others::uuid)));
+          }
+          String json = String.join(", ", Hidden.among(pairs.subList(0, units), asked));
+          return new Draft.Body(HEAD + json + end, question);
+        },
+        1,
+        "pair",
+        depth);
+  }
+
+  private static String pair(String key, String value) {
+    return "\"" + key + "\": \"" + value + "\"";
+  }
+}
