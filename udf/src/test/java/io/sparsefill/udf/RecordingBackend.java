@@ -7,6 +7,7 @@ import io.sparsefill.kernels.HostMatrix;
 import io.sparsefill.kernels.PackedRows;
 import io.sparsefill.kernels.Refill;
 import io.sparsefill.kernels.Tensor;
+import io.sparsefill.kernels.TileKeys;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
@@ -263,6 +264,16 @@ final class RecordingBackend {
     @Override
     public AttentionCost cost() {
       return index.cost();
+    }
+
+    @Override
+    public long[] headTiles() {
+      return index.headTiles();
+    }
+
+    @Override
+    public TileKeys keys(int head, int tile) {
+      return index.keys(head, tile);
     }
 
     @Override

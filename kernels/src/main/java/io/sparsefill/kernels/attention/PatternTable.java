@@ -35,14 +35,16 @@ public final class PatternTable {
    * One head's entry.
    *
    * @param pattern {@code vertical_and_slash}, {@code stream_llm} or {@code block_sparse}
-   * @param first columns, or initial tokens; ignored for block_sparse
-   * @param second slashes, or local tokens; ignored for block_sparse
+   * @param first columns, initial tokens, or key tiles of a block_sparse entry whose second size is
+   *     0
+   * @param second slashes, or local tokens; 0 for a block_sparse entry with a size of its own
    * @param score what the search gave it; nothing reads it while running
    */
   public record Entry(String pattern, int first, int second, double score) {
     /**
      * MInference's kernel always takes 100 tiles (minference_forward.py), whatever the entry's
-     * sizes are.
+     * sizes are. Here an entry {@code ["block_sparse", K, 0, score]}, which MInference never
+     * writes, takes K.
      */
     private static final int BLOCK_SPARSE_TILES = 100;
 
@@ -55,7 +57,8 @@ public final class PatternTable {
       return switch (pattern) {
         case "vertical_and_slash" -> new HeadPattern.VerticalSlash(first, second);
         case "stream_llm" -> new HeadPattern.AShape(first, second);
-        case "block_sparse" -> new HeadPattern.BlockSparse(BLOCK_SPARSE_TILES);
+        case "block_sparse" ->
+            new HeadPattern.BlockSparse(second == 0 ? first : BLOCK_SPARSE_TILES);
         default ->
             throw new IllegalArgumentException(
                 "Unknown pattern '"

@@ -1,6 +1,8 @@
 package io.sparsefill.kernels.attention;
 
 import io.sparsefill.kernels.AttentionShape;
+import io.sparsefill.kernels.TileKeys;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -189,6 +191,26 @@ public final class TileIndex {
       count += runTiles[run];
     }
     return count;
+  }
+
+  /** Score tiles of each head [H]; columns count 64 to a tile. */
+  public long[] headTiles() {
+    long[] counts = new long[shape.heads()];
+    for (int head = 0; head < counts.length; head++) {
+      for (int tile = firstTile; tile < firstTile + queryTiles(); tile++) {
+        counts[head] += tilesOf(head, tile);
+      }
+    }
+    return counts;
+  }
+
+  /** The keys of one (head, query tile). */
+  public TileKeys keys(int head, int tile) {
+    int row = row(head, tile);
+    return new TileKeys(
+        Arrays.copyOfRange(runStart, runOffset[row], runOffset[row + 1]),
+        Arrays.copyOfRange(runTiles, runOffset[row], runOffset[row + 1]),
+        Arrays.copyOfRange(columns, columnOffset[row], columnOffset[row + 1]));
   }
 
   /** Score tiles over all heads; columns count 64 to a tile. */

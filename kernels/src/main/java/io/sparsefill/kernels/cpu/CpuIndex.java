@@ -2,6 +2,7 @@ package io.sparsefill.kernels.cpu;
 
 import io.sparsefill.kernels.AttentionCost;
 import io.sparsefill.kernels.AttentionIndex;
+import io.sparsefill.kernels.TileKeys;
 import io.sparsefill.kernels.attention.TileIndex;
 
 /** A tile index together with the packed keys that it was built from, and the time that it took. */
@@ -32,6 +33,16 @@ final class CpuIndex implements AttentionIndex {
   @Override
   public AttentionCost cost() {
     return spent;
+  }
+
+  @Override
+  public long[] headTiles() {
+    return tiles.headTiles();
+  }
+
+  @Override
+  public TileKeys keys(int head, int tile) {
+    return tiles.keys(head, tile);
   }
 
   @Override

@@ -2,6 +2,7 @@ package io.sparsefill.kernels.cuda;
 
 import io.sparsefill.kernels.AttentionCost;
 import io.sparsefill.kernels.AttentionShape;
+import io.sparsefill.kernels.TileKeys;
 import io.sparsefill.kernels.attention.TileIndex;
 
 /**
@@ -91,6 +92,50 @@ final class CudaIndex implements DeviceLists {
   @Override
   public AttentionCost cost() {
     return cost;
+  }
+
+  @Override
+  public long[] headTiles() {
+    long[] counts = new long[plan.heads()];
+    for (int g = 0; g < groups(); g++) {
+      build(g);
+      IndexPlan.Group group = plan.groups().get(g);
+      int[] words = builder.ints(memory, plan.layout().totals(), 4 * group.heads());
+      for (int i = 0; i < group.heads(); i++) {
+        long all = word(words, i);
+        boolean dense = plan.runsDensely(group.first() + i, all);
+        counts[group.first() + i] = dense ? plan.denseWanted() : word(words, group.heads() + i);
+      }
+    }
+    return counts;
+  }
+
+  private static long word(int[] halves, int i) {
+    return Integer.toUnsignedLong(halves[2 * i]) | (long) halves[2 * i + 1] << Integer.SIZE;
+  }
+
+  @Override
+  public TileKeys keys(int head, int tile) {
+    int g = 0;
+    while (head >= plan.groups().get(g).end()) {
+      g++;
+    }
+    Lists lists = lists(g);
+    int row = (head - plan.groups().get(g).first()) * plan.queryTiles() + tile - plan.firstTile();
+    int[] list = ints(lists.rows() + (long) row * IndexPlan.ROW_BYTES, 4);
+    int[] runs = ints(lists.runs() + (long) list[0] * IndexPlan.RUN_BYTES, 2 * list[1]);
+    int[] starts = new int[list[1]];
+    int[] tiles = new int[list[1]];
+    for (int run = 0; run < list[1]; run++) {
+      starts[run] = runs[2 * run];
+      tiles[run] = runs[2 * run + 1];
+    }
+    int[] columns = ints(lists.columns() + (long) list[2] * Integer.BYTES, list[3]);
+    return new TileKeys(starts, tiles, columns);
+  }
+
+  private int[] ints(long address, int count) {
+    return builder.ints(memory, address - memory.address(), count);
   }
 
   @Override

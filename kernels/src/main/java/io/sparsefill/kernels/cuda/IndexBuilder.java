@@ -99,6 +99,11 @@ final class IndexBuilder {
     lines.select(plan, memory, expectNoNan().address());
   }
 
+  /** Ints of an index that is built; waits for the device. */
+  int[] ints(DeviceMemory.Block memory, long offset, int count) {
+    return transfers.ints(memory, offset, count, "the attention index");
+  }
+
   private Findings.Word expectNoNan() {
     int call = calls;
     return findings.expectNothing(

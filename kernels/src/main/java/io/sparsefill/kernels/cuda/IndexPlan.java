@@ -256,6 +256,16 @@ final class IndexPlan {
     return capacities.get(head);
   }
 
+  /**
+   * Whether a head is dense after all, as {@code settle} in {@code tiles.cu} decides.
+   *
+   * @param built tiles of its pattern, counted from {@link #fromTile}
+   */
+  boolean runsDensely(int head, long built) {
+    return pattern(head) instanceof HeadPattern.Dense
+        || (dispatch && isOpen(pattern(head)) && built >= denseTiles);
+  }
+
   /** Heads whose lines are estimated. */
   List<Integer> lineHeads() {
     return lineHeads;

@@ -63,6 +63,20 @@ final class Transfers implements AutoCloseable {
     }
   }
 
+  /** Ints of device memory, {@code offset} bytes in; waits for what was enqueued before. */
+  int[] ints(DeviceMemory.Block source, long offset, int count, String what) {
+    int[] values = new int[count];
+    for (int done = 0; done < count; ) {
+      int now = Math.min(count - done, buffer.size() / Integer.BYTES);
+      buffer.copyFrom(
+          source, offset + (long) done * Integer.BYTES, (long) now * Integer.BYTES, 0, stream);
+      stream.synchronize(what);
+      buffer.bytes().asIntBuffer().get(values, done, now);
+      done += now;
+    }
+    return values;
+  }
+
   /** One 64-bit word of device memory. */
   long word(DeviceMemory.Block source, long offset, String what) {
     buffer.copyFrom(source, offset, Long.BYTES, 0, stream);

@@ -68,10 +68,12 @@ class PatternTableTest {
   }
 
   @Test
-  void blockSparseIgnoresItsSizesAsMInferenceDoes() {
+  void blockSparseTakes100TilesAsMInferenceDoesUnlessTheSecondSizeIsZero() {
     PatternTable table = PatternTable.parse("[{\"0\": [\"block_sparse\", 0, 7]}]", 1, 1);
     assertThat(table.layer(0)).isEqualTo(List.of(new Entry("block_sparse", 0, 7, 0)));
     assertThat(table.layer(0).get(0).toPattern()).isEqualTo(new HeadPattern.BlockSparse(100));
+    assertThat(new Entry("block_sparse", 17, 0, 0).toPattern())
+        .isEqualTo(new HeadPattern.BlockSparse(17));
   }
 
   @ParameterizedTest

@@ -4,6 +4,7 @@ import static io.sparsefill.kernels.cuda.CudaDriver.check;
 
 import io.sparsefill.kernels.AttentionCost;
 import io.sparsefill.kernels.AttentionShape;
+import io.sparsefill.kernels.TileKeys;
 import io.sparsefill.kernels.attention.TileIndex;
 import jcuda.Pointer;
 import jcuda.driver.JCudaDriver;
@@ -63,6 +64,16 @@ final class UploadedLists implements DeviceLists {
   @Override
   public AttentionCost cost() {
     throw new UnsupportedOperationException("a test knows what its lists cost");
+  }
+
+  @Override
+  public long[] headTiles() {
+    return tiles.headTiles();
+  }
+
+  @Override
+  public TileKeys keys(int head, int tile) {
+    return tiles.keys(head, tile);
   }
 
   @Override
