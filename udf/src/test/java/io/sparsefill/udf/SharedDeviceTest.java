@@ -56,7 +56,7 @@ class SharedDeviceTest {
   private static long bytes(EngineOptions options) {
     ModelConfig config = ModelConfig.read(Path.of(options.model()));
     return new DocumentMemory(CpuBackend.sizes(1), config, plan(options), options)
-        .plan(TOKENS.length)
+        .plan(TOKENS.length, 0)
         .total();
   }
 
