@@ -159,9 +159,13 @@ public final class OutputFolder implements AutoCloseable {
     return manifest;
   }
 
-  /** What the tasks of a wave need to write. */
-  public WriterOptions writerOptions(int wave, KvCompression kvCompression) {
-    return new WriterOptions(storage.root(), runId, wave, identity.json(), kvCompression);
+  /**
+   * What the tasks of a wave need to write.
+   *
+   * @param lanes see {@link WriterOptions}
+   */
+  public WriterOptions writerOptions(int wave, KvCompression kvCompression, int lanes) {
+    return new WriterOptions(storage.root(), runId, wave, identity.json(), kvCompression, lanes);
   }
 
   /** Publishes a wave of a run that has measured nothing yet, see the other method. */
@@ -376,7 +380,8 @@ public final class OutputFolder implements AutoCloseable {
             Table.DOCUMENTS,
             RowWriter::documents,
             CompressionCodecName.ZSTD,
-            metadata);
+            metadata,
+            TableFile.PAGE_ROWS);
     try (file) {
       for (DocumentRow row : rows) {
         file.write(row);

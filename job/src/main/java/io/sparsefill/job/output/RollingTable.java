@@ -5,11 +5,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.IntSupplier;
+import java.util.function.ToIntFunction;
 import org.apache.parquet.hadoop.metadata.CompressionCodecName;
 
 /**
- * The files that one task attempt writes of one table: opened with the first row, a new one every
- * 512 MiB or so.
+ * The files that one task attempt writes of one table, or of a lane of it: opened with the first
+ * row, a new one every 512 MiB or so. Threads may share it; they write one after the other.
  */
 final class RollingTable<R> {
   /** A file that is this long is closed. */
@@ -22,9 +24,20 @@ final class RollingTable<R> {
   private final CompressionCodecName codec;
   private final Map<String, String> metadata;
   private final long fileBytes;
+  private final IntSupplier numbers;
+  private final ToIntFunction<R> pageRows;
   private final List<StoredFile> closed = new ArrayList<>();
   private TableFile<R> open;
+  private boolean ended;
 
+  /**
+   * No file yet.
+   *
+   * @param attempt staged folder of the attempt
+   * @param fileBytes length at which a file is closed
+   * @param numbers names the files: counts those of all lanes of the table
+   * @param pageRows most rows of a page, by the first row of a file
+   */
   RollingTable(
       Storage storage,
       String attempt,
@@ -32,7 +45,9 @@ final class RollingTable<R> {
       RowWriter<R> rowWriter,
       CompressionCodecName codec,
       Map<String, String> metadata,
-      long fileBytes) {
+      long fileBytes,
+      IntSupplier numbers,
+      ToIntFunction<R> pageRows) {
     this.storage = storage;
     this.attempt = attempt;
     this.table = table;
@@ -40,12 +55,24 @@ final class RollingTable<R> {
     this.codec = codec;
     this.metadata = metadata;
     this.fileBytes = fileBytes;
+    this.numbers = numbers;
+    this.pageRows = pageRows;
   }
 
-  void write(R row) throws IOException {
+  /**
+   * Writes a row.
+   *
+   * @throws IllegalStateException after {@link #finish} or {@link #abandon}
+   */
+  synchronized void write(R row) throws IOException {
+    if (ended) {
+      throw new IllegalStateException(
+          "Cannot write to " + attempt + "/" + table.folder() + ": it is closed");
+    }
     if (open == null) {
-      String path = FileNames.stagedFile(attempt, table, closed.size());
-      open = new TableFile<>(storage, path, table, rowWriter, codec, metadata);
+      String path = FileNames.stagedFile(attempt, table, numbers.getAsInt());
+      int most = pageRows.applyAsInt(row);
+      open = new TableFile<>(storage, path, table, rowWriter, codec, metadata, most);
     }
     open.write(row);
     if (open.bytes() >= fileBytes) {
@@ -54,7 +81,8 @@ final class RollingTable<R> {
   }
 
   /** Closes what is open and names all files. */
-  List<StoredFile> finish() throws IOException {
+  synchronized List<StoredFile> finish() throws IOException {
+    ended = true;
     if (open != null) {
       roll();
     }
@@ -62,7 +90,8 @@ final class RollingTable<R> {
   }
 
   /** Closes what is open without keeping it; returns what went wrong in that. */
-  Optional<Exception> abandon() {
+  synchronized Optional<Exception> abandon() {
+    ended = true;
     if (open == null) {
       return Optional.empty();
     }

@@ -32,6 +32,10 @@ import org.apache.parquet.io.PositionOutputStream;
  * relative to the folder. On local disks and HDFS a rename is atomic and at once. On object stores
  * (s3a) it copies: commits take as long as the copy, and a crash inside one leaves files that the
  * next opening removes, but never a visible document. Local folders get no {@code .crc} files.
+ *
+ * <p>What was written survives the death of any process. On local disks and HDFS nothing is forced
+ * to the medium: after a power cut within the last minute or so, files that were committed may be
+ * short or empty, which {@code verify} finds.
  */
 class Storage {
   /** Besides local disks, the file systems that replace a file by an atomic rename. */
@@ -200,6 +204,9 @@ class Storage {
     return new OutputFile() {
       @Override
       public PositionOutputStream create(long blockSizeHint) throws IOException {
+        if (files.getClass() == RawLocalFileSystem.class) { // one made of it has its own stream
+          return LocalOutput.create(((RawLocalFileSystem) files).pathToFile(path).toPath());
+        }
         return HadoopStreams.wrap(files.create(path, false));
       }
 

@@ -9,21 +9,34 @@ import io.sparsefill.kernels.KvDtype;
 import io.sparsefill.udf.KvBlock;
 import java.io.Closeable;
 import java.io.IOException;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.Deque;
 import java.util.List;
+import java.util.PriorityQueue;
+import java.util.Queue;
 import org.apache.parquet.example.data.Group;
 import org.apache.parquet.filter2.compat.FilterCompat;
 import org.apache.parquet.filter2.predicate.FilterPredicate;
 import org.apache.parquet.io.api.Binary;
+import org.apache.parquet.schema.MessageType;
 
 /**
- * The KV blocks of one document in stored order, read from the files that hold them, one at a time.
+ * The KV blocks of one document, layer by layer and inside a layer block by block, from the files
+ * that hold them: a task has several open at a time. Each file has its blocks in that order, so
+ * they are merged; a file is opened when its first block is due, so no more are open than were when
+ * they were written.
  */
 final class StoredDocument implements Closeable {
+  private static final Comparator<KvBlock> ORDER =
+      Comparator.comparingInt(KvBlock::layer).thenComparingInt(KvBlock::block);
+
   private final Storage storage;
   private final List<String> files;
   private final FilterCompat.Filter filter;
-  private int nextFile;
-  private StoredRows reader;
+  private final Queue<Part> open = new PriorityQueue<>();
+  private Deque<First> closed;
 
   /** Every block of a document. */
   StoredDocument(Storage storage, String docId, String runId, List<String> files) {
@@ -40,7 +53,7 @@ final class StoredDocument implements Closeable {
 
   private StoredDocument(Storage storage, List<String> files, FilterCompat.Filter filter) {
     this.storage = storage;
-    this.files = files.stream().sorted().toList();
+    this.files = List.copyOf(files);
     this.filter = filter;
   }
 
@@ -57,35 +70,108 @@ final class StoredDocument implements Closeable {
 
   /** The next block, or null after the last. */
   KvBlock next() throws IOException {
-    while (true) {
-      if (reader == null) {
-        if (nextFile == files.size()) {
-          return null;
-        }
-        reader = StoredRows.open(storage, files.get(nextFile++), Table.KV.parquet(), filter);
-      }
-      Group row = reader.next();
-      if (row != null) {
-        return new KvBlock(
-            row.getInteger("layer", 0),
-            row.getInteger("block", 0),
-            row.getInteger("token_start", 0),
-            row.getInteger("token_count", 0),
-            KvDtype.of(row.getString("dtype", 0)),
-            row.getBinary("key", 0).getBytes(),
-            row.getBinary("value", 0).getBytes(),
-            row.getLong("crc32c", 0));
-      }
-      close();
+    if (closed == null) {
+      closed = first();
     }
+    while (!closed.isEmpty()
+        && (open.isEmpty() || closed.peek().compareTo(open.peek().head) <= 0)) {
+      Part part = new Part(closed.remove().file);
+      if (part.advance()) {
+        open.add(part);
+      }
+    }
+    Part part = open.poll();
+    if (part == null) {
+      return null;
+    }
+    KvBlock next = part.head;
+    if (part.advance()) {
+      open.add(part);
+    }
+    return next;
+  }
+
+  /** The files that have blocks of the document, by the first of them. */
+  private Deque<First> first() throws IOException {
+    List<First> first = new ArrayList<>();
+    MessageType place = Table.KV.columns("doc_id", "layer", "block", "run_id");
+    for (String file : files) {
+      try (StoredRows reader = StoredRows.open(storage, file, place, filter)) {
+        Group row = reader.next();
+        if (row != null) {
+          first.add(new First(file, row.getInteger("layer", 0), row.getInteger("block", 0)));
+        }
+      }
+    }
+    first.sort(Comparator.comparingInt(First::layer).thenComparingInt(First::block));
+    return new ArrayDeque<>(first);
   }
 
   @Override
   public void close() throws IOException {
-    StoredRows open = reader;
-    reader = null;
-    if (open != null) {
-      open.close();
+    try {
+      while (!open.isEmpty()) {
+        open.peek().close();
+        open.remove();
+      }
+    } finally {
+      open.clear();
     }
+  }
+
+  /** A file's first block. */
+  private record First(String file, int layer, int block) {
+    int compareTo(KvBlock other) {
+      return layer != other.layer()
+          ? Integer.compare(layer, other.layer())
+          : Integer.compare(block, other.block());
+    }
+  }
+
+  /** An open file and the block that comes next in it. */
+  private final class Part implements Closeable, Comparable<Part> {
+    private final StoredRows reader;
+    private KvBlock head;
+
+    Part(String file) throws IOException {
+      reader = StoredRows.open(storage, file, Table.KV.parquet(), filter);
+    }
+
+    /** Goes on to the next block; closes the file when there is none, or when it cannot be read. */
+    boolean advance() throws IOException {
+      boolean complete = false;
+      try {
+        Group row = reader.next();
+        head = row == null ? null : block(row);
+        complete = row != null;
+      } finally {
+        if (!complete) {
+          close();
+        }
+      }
+      return complete;
+    }
+
+    @Override
+    public int compareTo(Part other) {
+      return ORDER.compare(head, other.head);
+    }
+
+    @Override
+    public void close() throws IOException {
+      reader.close();
+    }
+  }
+
+  private static KvBlock block(Group row) {
+    return new KvBlock(
+        row.getInteger("layer", 0),
+        row.getInteger("block", 0),
+        row.getInteger("token_start", 0),
+        row.getInteger("token_count", 0),
+        KvDtype.of(row.getString("dtype", 0)),
+        row.getBinary("key", 0).getBytes(),
+        row.getBinary("value", 0).getBytes(),
+        row.getLong("crc32c", 0));
   }
 }

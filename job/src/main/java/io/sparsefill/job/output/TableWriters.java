@@ -10,21 +10,29 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.ToIntFunction;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.parquet.hadoop.metadata.CompressionCodecName;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Writes the rows of one task attempt into staged Parquet files, one open file per table, and holds
- * at most a row group of each. Nothing is visible before the driver commits what {@link #finish}
- * returns; closing without it removes the files.
+ * Writes the rows of one task attempt into staged Parquet files. Nothing is visible before the
+ * driver commits what {@link #finish} returns; closing without it removes the files.
+ *
+ * <p>The kv table is written in lanes, each with an open file of its own, so that as many threads
+ * encode at a time; every file has its rows in the order in which they came: by document, layer and
+ * block. The other tables have one open file each. In memory are, for each lane and each of the
+ * other tables, at most a row group ({@link TableFile}) and the row that is being encoded.
  *
  * <p>Rows of a document that fails half-way stay in the files. They are invisible, because its
  * documents row says failed. A failure of writing is another matter: it ends the attempt, since
- * every later call, {@link #finish} included, throws; Spark then tries the task again.
+ * every later call, {@link #finish} included, throws, whichever lane it was in; Spark then tries
+ * the task again.
  *
- * <p>Calls may come from several threads (the engine's for KV, the task's for the rest).
+ * <p>Calls may come from several threads; those of one lane wait for each other.
  */
 public final class TableWriters implements AutoCloseable {
   /**
@@ -38,13 +46,15 @@ public final class TableWriters implements AutoCloseable {
   private final WriterOptions options;
   private final int partition;
   private final String attemptFolder;
+  private final Map<String, String> metadata;
+  private final long fileBytes;
   private final long startedMillis = System.currentTimeMillis();
-  private final RollingTable<KvRow> kv;
+  private final List<RollingTable<KvRow>> kv = new ArrayList<>();
   private final RollingTable<TokensRow> tokens;
   private final RollingTable<LogitsRow> logits;
-  private Throwable broken;
-  private boolean finished;
-  private boolean closed;
+  private final AtomicReference<Throwable> broken = new AtomicReference<>();
+  private volatile boolean finished;
+  private volatile boolean closed;
 
   private TableWriters(
       Storage storage, WriterOptions options, int partition, long attempt, long fileBytes) {
@@ -53,29 +63,47 @@ public final class TableWriters implements AutoCloseable {
     this.partition = partition;
     this.attemptFolder =
         FileNames.stagedAttempt(options.runId(), options.wave(), partition, attempt);
-    Map<String, String> metadata = ManifestStore.metadata(options.identityJson(), options.runId());
-    CompressionCodecName kvCodec = options.kvCompression().codec();
-    this.kv =
-        new RollingTable<>(
-            storage, attemptFolder, Table.KV, RowWriter::kv, kvCodec, metadata, fileBytes);
+    this.metadata = ManifestStore.metadata(options.identityJson(), options.runId());
+    this.fileBytes = fileBytes;
+    CompressionCodecName zstd = CompressionCodecName.ZSTD;
+    AtomicInteger files = new AtomicInteger();
+    for (int lane = 0; lane < options.lanes(); lane++) {
+      kv.add(
+          table(
+              Table.KV,
+              RowWriter::kv,
+              options.kvCompression().codec(),
+              files,
+              row -> TableFile.pageRows(2L * row.block().key().length)));
+    }
     this.tokens =
-        new RollingTable<>(
-            storage,
-            attemptFolder,
-            Table.TOKENS,
-            RowWriter::tokens,
-            CompressionCodecName.ZSTD,
-            metadata,
-            fileBytes);
+        table(
+            Table.TOKENS, RowWriter::tokens, zstd, new AtomicInteger(), row -> TableFile.PAGE_ROWS);
     this.logits =
-        new RollingTable<>(
-            storage,
-            attemptFolder,
+        table(
             Table.LOGITS,
             RowWriter.logits(options.runId()),
-            CompressionCodecName.ZSTD,
-            metadata,
-            fileBytes);
+            zstd,
+            new AtomicInteger(),
+            row -> TableFile.PAGE_ROWS);
+  }
+
+  private <R> RollingTable<R> table(
+      Table table,
+      RowWriter<R> rows,
+      CompressionCodecName codec,
+      AtomicInteger files,
+      ToIntFunction<R> pageRows) {
+    return new RollingTable<>(
+        storage,
+        attemptFolder,
+        table,
+        rows,
+        codec,
+        metadata,
+        fileBytes,
+        files::getAndIncrement,
+        pageRows);
   }
 
   /**
@@ -98,10 +126,24 @@ public final class TableWriters implements AutoCloseable {
         new Storage(conf, options.output()), options, partition, attempt, fileBytes);
   }
 
+  /** How many lanes the kv table has, {@link WriterOptions#lanes}. */
+  public int lanes() {
+    return kv.size();
+  }
+
   /**
-   * Writes one KV block; a document's blocks come layer by layer, inside a layer block by block.
+   * The lane of a block. The blocks of a layer go around all lanes, and so do the layers of a
+   * document that has only one block.
    */
-  public synchronized void kv(String docId, KvBlock block) throws IOException {
+  public int lane(KvBlock block) {
+    return (block.layer() + block.block()) % kv.size();
+  }
+
+  /**
+   * Writes one KV block to its {@link #lane}; the blocks of a lane come document by document, layer
+   * by layer, inside a layer block by block.
+   */
+  public void kv(String docId, KvBlock block) throws IOException {
     int bytes = block.key().length;
     if (bytes != block.value().length || bytes > MAX_CELL_BYTES) {
       throw new IllegalArgumentException(
@@ -110,7 +152,7 @@ public final class TableWriters implements AutoCloseable {
                   + " equal and at most %,d; use a smaller --block-tokens",
               block.layer(), block.block(), docId, bytes, block.value().length, MAX_CELL_BYTES));
     }
-    guard(() -> kv.write(new KvRow(docId, block, options.runId())));
+    guard(() -> kv.get(lane(block)).write(new KvRow(docId, block, options.runId())));
   }
 
   /**
@@ -119,7 +161,7 @@ public final class TableWriters implements AutoCloseable {
    *
    * @param blockTokens tokens of a block; the last may be shorter
    */
-  public synchronized void tokens(String docId, int[] ids, int blockTokens) throws IOException {
+  public void tokens(String docId, int[] ids, int blockTokens) throws IOException {
     guard(
         () -> {
           PrefixHashes hashes = new PrefixHashes();
@@ -139,7 +181,7 @@ public final class TableWriters implements AutoCloseable {
   }
 
   /** Writes one position's logits. */
-  public synchronized void logits(LogitsRow row) throws IOException {
+  public void logits(LogitsRow row) throws IOException {
     if (row.logits() != null && row.logits().length > MAX_CELL_BYTES) {
       throw new IllegalArgumentException(
           String.format(
@@ -155,14 +197,17 @@ public final class TableWriters implements AutoCloseable {
    * @param documents the rows of the task's documents
    * @throws IOException when the files cannot be ended, or a write failed before
    */
-  public synchronized TaskOutput finish(List<DocumentRow> documents) throws IOException {
+  public TaskOutput finish(List<DocumentRow> documents) throws IOException {
     List<StoredFile> files = new ArrayList<>();
     guard(
         () -> {
-          files.addAll(kv.finish());
+          for (RollingTable<KvRow> lane : kv) {
+            files.addAll(lane.finish());
+          }
           files.addAll(tokens.finish());
           files.addAll(logits.finish());
         });
+    throwIfBroken(); // by a write that another thread had not ended
     finished = true;
     return new TaskOutput(partition, List.copyOf(files), List.copyOf(documents), startedMillis);
   }
@@ -175,7 +220,10 @@ public final class TableWriters implements AutoCloseable {
     }
     closed = true;
     if (!finished) {
-      for (RollingTable<?> table : List.of(kv, tokens, logits)) {
+      List<RollingTable<?>> tables = new ArrayList<>(kv);
+      tables.add(tokens);
+      tables.add(logits);
+      for (RollingTable<?> table : tables) {
         table
             .abandon()
             .ifPresent(e -> LOG.warn("While abandoning {}: {}", attemptFolder, e.toString()));
@@ -189,20 +237,25 @@ public final class TableWriters implements AutoCloseable {
     if (finished || closed) {
       throw new IllegalStateException("Cannot write to " + attemptFolder + ": it is closed");
     }
-    if (broken != null) {
+    throwIfBroken();
+    try {
+      write.run();
+    } catch (IOException | RuntimeException | Error e) {
+      broken.compareAndSet(null, e);
+      throw e;
+    }
+  }
+
+  private void throwIfBroken() throws IOException {
+    Throwable earlier = broken.get();
+    if (earlier != null) {
       throw new IOException(
           "Cannot write to "
               + storage.path(attemptFolder)
               + ": writing failed before ("
-              + broken.getMessage()
+              + earlier.getMessage()
               + "); this attempt is lost and will be tried again",
-          broken);
-    }
-    try {
-      write.run();
-    } catch (IOException | RuntimeException | Error e) {
-      broken = e;
-      throw e;
+          earlier);
     }
   }
 

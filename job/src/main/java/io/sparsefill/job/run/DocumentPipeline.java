@@ -14,15 +14,19 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.IntFunction;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * Documents through one engine without a pause: while one is pre-filled, the next is read, and the
- * rows of the one before, and the layers of this one that have left, are written. In memory are at
- * most the document that is read ahead, the one in the engine, and {@value #WAITING_BYTES} bytes of
- * rows; a slow disk holds the engine back.
+ * rows of the one before, and the layers of this one that have left, are written, the kv table by
+ * as many threads as {@link TableWriters} has lanes. In memory are at most the document that is
+ * read ahead, the one in the engine, {@value #WAITING_BYTES} bytes of rows, and for each lane a row
+ * group and a row; a slow disk holds the engine back.
+ *
+ * <p>A document's other rows are made when all its kv rows are written.
  *
  * <p>A document that fails, in the engine or while its rows are made, gets its error row. A failed
  * write ends everything, and so does a lost GPU, which is no document's fault.
@@ -39,7 +43,7 @@ final class DocumentPipeline {
   private final IntFunction<String> tokenText;
   private final TableWriters writers;
   private final Task task;
-  private final List<DocumentRow> rows = new ArrayList<>(); // the writing thread's, until it ends
+  private final List<DocumentRow> rows = new ArrayList<>(); // of the thread behind all lanes
   private long prefillNanos;
   private double heldBackSeconds;
 
@@ -88,7 +92,7 @@ final class DocumentPipeline {
    * @throws Exception what reading the documents throws
    */
   List<DocumentRow> run(Iterator<TokenizedDocument> documents) throws Exception {
-    try (WriteBehind writing = new WriteBehind(WAITING_BYTES);
+    try (WriteBehind writing = new WriteBehind(WAITING_BYTES, writers.lanes());
         ReadAhead<TokenizedDocument> reading = new ReadAhead<>(documents)) {
       for (Optional<TokenizedDocument> next = reading.next();
           next.isPresent();
@@ -123,13 +127,13 @@ final class DocumentPipeline {
       } finally {
         prefillNanos += System.nanoTime() - start;
       }
-      writing.put(bytes(document, result), () -> made.finish(result));
+      writing.putBehindAll(bytes(document, result), () -> made.finish(result));
     } catch (InterruptedException | DeviceLost e) {
       throw e;
     } catch (Exception e) {
       task.endIfKilled(); // a killed task's failure says nothing about its document
       writing.rethrowFailure(); // nor does a lost output's
-      writing.put(0, () -> made.fail(e));
+      writing.putBehindAll(0, () -> made.fail(e));
     }
   }
 
@@ -144,10 +148,10 @@ final class DocumentPipeline {
     return Float.BYTES * floats + (long) Integer.BYTES * document.tokenIds().length;
   }
 
-  /** The rows of one document; all but {@link #kvSink} is the writing thread's. */
+  /** The rows of one document: {@link #kv} in the lanes, the others behind all of them. */
   private final class Rows {
     private final TokenizedDocument document;
-    private volatile RuntimeException failure;
+    private final AtomicReference<RuntimeException> failure = new AtomicReference<>();
 
     Rows(TokenizedDocument document) {
       this.document = document;
@@ -155,28 +159,32 @@ final class DocumentPipeline {
 
     KvSink kvSink(WriteBehind writing) {
       return block -> {
-        if (failure != null) {
-          throw failure;
-        }
-        writing.put((long) block.key().length + block.value().length, () -> kv(block));
+        throwFailure();
+        long bytes = (long) block.key().length + block.value().length;
+        writing.put(writers.lane(block), bytes, () -> kv(block));
       };
     }
 
     private void kv(KvBlock block) throws IOException {
       try {
-        if (failure == null) {
+        if (failure.get() == null) {
           writers.kv(document.docId(), block);
         }
       } catch (RuntimeException e) { // such as of a cell that is too large
-        failure = e;
+        failure.compareAndSet(null, e);
+      }
+    }
+
+    private void throwFailure() {
+      RuntimeException first = failure.get();
+      if (first != null) {
+        throw first;
       }
     }
 
     void finish(PrefillResult result) throws IOException {
       try {
-        if (failure != null) {
-          throw failure;
-        }
+        throwFailure();
         List<LogitsRow> logits = logitsRows.of(document.docId(), result, tokenText);
         writers.tokens(document.docId(), document.tokenIds(), labels.blockTokens());
         for (LogitsRow row : logits) {

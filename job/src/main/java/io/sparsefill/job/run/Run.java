@@ -260,7 +260,7 @@ public final class Run {
         model.engine(options, PrefillTasks.of(spark).threads()),
         options.tokens().bos(),
         new LogitsRows(wanted.emit(), wanted.topK(), wanted.fullLogits()),
-        output.writerOptions(wave, wanted.kvCompression()),
+        output.writerOptions(wave, wanted.kvCompression(), writerThreads(spark, options)),
         new SerializableConfiguration(spark.sparkContext().hadoopConfiguration()),
         output.fingerprint(),
         tally.assumed(),
@@ -319,7 +319,15 @@ public final class Run {
     return Map.of(
         "weights", options.compute().weights(),
         "kv_compression", options.output().kvCompression().label(),
-        "threads", Integer.toString(PrefillTasks.of(spark).threads()));
+        "threads", Integer.toString(PrefillTasks.of(spark).threads()),
+        "writer_threads", Integer.toString(writerThreads(spark, options)));
+  }
+
+  private static int writerThreads(SparkSession spark, RunOptions options) {
+    return options
+        .output()
+        .writerThreads()
+        .inTask(options.compute().backend(), PrefillTasks.of(spark).threads());
   }
 
   private static long kvBytes(CheckedModel model, RunOptions options, List<PlannedWave> waves) {

@@ -44,6 +44,11 @@ public enum RunOption {
   KV_DTYPE("TYPE", "bf16", "element type of stored keys and values: bf16, fp16 or fp32"),
   BLOCK_TOKENS("N", "256", "tokens in one row of the kv table"),
   KV_COMPRESSION("CODEC", "zstd", "compression of the kv table: zstd or uncompressed"),
+  WRITER_THREADS(
+      "N",
+      "auto",
+      "threads of a task that write the kv table, each into files of its own; auto: on a GPU the"
+          + " task's cores, at most 8, on the CPU 1"),
   LAST_POSITIONS("N", "1", "how many of the last positions get a row of logits"),
   TOP_K("K", "20", "how many of the most likely next tokens a row of logits names"),
   FULL_LOGITS("", "false", "store the whole row of logits too (fp32)"),

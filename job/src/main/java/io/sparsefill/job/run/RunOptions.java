@@ -75,6 +75,7 @@ public record RunOptions(
    * @param kvDtype element type of keys and values
    * @param blockTokens tokens of a KV block
    * @param kvCompression zstd or uncompressed
+   * @param writerThreads of the kv table
    */
   public record Output(
       String path,
@@ -84,7 +85,8 @@ public record RunOptions(
       boolean fullLogits,
       KvDtype kvDtype,
       int blockTokens,
-      KvCompression kvCompression) {
+      KvCompression kvCompression,
+      WriterThreads writerThreads) {
     /** With an unmodifiable set of outputs. */
     public Output {
       emit = Set.copyOf(emit);
@@ -193,6 +195,7 @@ public record RunOptions(
         fullLogits,
         values.read(RunOption.KV_DTYPE, KvDtype::of),
         values.integer(RunOption.BLOCK_TOKENS, 1),
-        values.read(RunOption.KV_COMPRESSION, KvCompression::of));
+        values.read(RunOption.KV_COMPRESSION, KvCompression::of),
+        values.read(RunOption.WRITER_THREADS, WriterThreads::of));
   }
 }

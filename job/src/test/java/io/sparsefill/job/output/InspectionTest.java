@@ -29,7 +29,7 @@ class InspectionTest {
                   Outputs.row(folder, "later ok", 0, DocumentStatus.FAILED),
                   Outputs.row(folder, "bad", 0, DocumentStatus.FAILED),
                   Outputs.row(folder, "long", 99, DocumentStatus.SKIPPED)));
-      folder.commitWave(1, List.of(Outputs.task(folder, 1, 0, Map.of("a", 20)), others));
+      folder.commitWave(1, List.of(Outputs.task(folder, 1, 0, Map.of("a", 20), 3), others));
     }
     try (OutputFolder folder = Outputs.open(out, "r2")) {
       folder.commitWave(1, List.of(Outputs.task(folder, 1, 0, Map.of("later ok", 9))));

@@ -6,6 +6,7 @@ import io.sparsefill.job.DocumentRow;
 import io.sparsefill.job.DocumentStatus;
 import io.sparsefill.kernels.KvDtype;
 import io.sparsefill.udf.KvBlock;
+import io.sparsefill.udf.SideThread;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -14,6 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
@@ -22,11 +24,13 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * 120 cells of 16 MiB (60 blocks, key and value) through a JVM of 1 GiB: written, committed, and
- * verified by Spark. With Parquet's default settings the writer alone would hold all of them. The
- * oracle is each block's checksum.
+ * verified by Spark. Four lanes write them at the same time: were a row group as large as the other
+ * tables', or looked at as seldom as Parquet does by default, they would not fit. The oracle is
+ * each block's checksum.
  */
 class LargeCellsTest {
   private static final int BLOCKS = 60;
+  private static final int LANES = 4;
   private static final int CELL_BYTES = 16 << 20;
   private static final int HEAD_DIM = 1024;
   private static final int KV_HEADS = 8;
@@ -65,7 +69,7 @@ class LargeCellsTest {
   }
 
   /** The child: writes the output folder of its argument and verifies it. */
-  public static void main(String[] args) throws IOException {
+  public static void main(String[] args) throws Exception {
     Map<String, String> identity = Outputs.identity();
     identity.put(Identity.LAYERS, "2");
     identity.put(Identity.KV_HEADS, "" + KV_HEADS);
@@ -82,33 +86,51 @@ class LargeCellsTest {
     }
   }
 
-  private static TaskOutput write(OutputFolder folder, Configuration conf) throws IOException {
+  private static TaskOutput write(OutputFolder folder, Configuration conf) throws Exception {
     int tokens = BLOCKS / 2 * BLOCK_TOKENS;
-    Random random = new Random(7);
-    WriterOptions options = folder.writerOptions(1, KvCompression.ZSTD);
+    WriterOptions options = folder.writerOptions(1, KvCompression.ZSTD, LANES);
     try (TableWriters writers = TableWriters.open(conf, options, 0, 1)) {
-      for (int layer = 0; layer < 2; layer++) {
-        for (int block = 0; block < BLOCKS / 2; block++) {
-          byte[] key = new byte[CELL_BYTES];
-          byte[] value = new byte[CELL_BYTES];
-          random.nextBytes(key);
-          random.nextBytes(value);
-          writers.kv(
-              "d",
-              new KvBlock(
-                  layer,
-                  block,
-                  block * BLOCK_TOKENS,
-                  BLOCK_TOKENS,
-                  KvDtype.BF16,
-                  key,
-                  value,
-                  KvBlock.checksum(key, value)));
+      try (SideThread threads = new SideThread("lane", LANES, true)) {
+        List<Future<Void>> lanes = new ArrayList<>();
+        for (int lane = 0; lane < LANES; lane++) {
+          int mine = lane;
+          lanes.add(
+              threads.submit(
+                  () -> {
+                    lane(writers, mine);
+                    return null;
+                  }));
+        }
+        for (Future<Void> lane : lanes) {
+          lane.get();
         }
       }
       writers.tokens("d", new int[tokens], BLOCK_TOKENS);
       DocumentRow row = Outputs.row(folder, "d", tokens, DocumentStatus.OK);
       return writers.finish(List.of(row));
+    }
+  }
+
+  private static void lane(TableWriters writers, int lane) throws IOException {
+    Random random = new Random(lane);
+    for (int layer = 0; layer < 2; layer++) {
+      for (int block = (lane - layer + LANES) % LANES; block < BLOCKS / 2; block += LANES) {
+        byte[] key = new byte[CELL_BYTES];
+        byte[] value = new byte[CELL_BYTES];
+        random.nextBytes(key);
+        random.nextBytes(value);
+        writers.kv(
+            "d",
+            new KvBlock(
+                layer,
+                block,
+                block * BLOCK_TOKENS,
+                BLOCK_TOKENS,
+                KvDtype.BF16,
+                key,
+                value,
+                KvBlock.checksum(key, value)));
+      }
     }
   }
 }

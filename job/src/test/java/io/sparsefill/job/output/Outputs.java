@@ -163,8 +163,15 @@ final class Outputs {
   static TaskOutput task(
       OutputFolder folder, int wave, int partition, Map<String, Integer> documents)
       throws IOException {
+    return task(folder, wave, partition, documents, 1);
+  }
+
+  /** The same with several lanes of kv files. */
+  static TaskOutput task(
+      OutputFolder folder, int wave, int partition, Map<String, Integer> documents, int lanes)
+      throws IOException {
     List<DocumentRow> rows = new ArrayList<>();
-    WriterOptions options = folder.writerOptions(wave, KvCompression.ZSTD);
+    WriterOptions options = folder.writerOptions(wave, KvCompression.ZSTD, lanes);
     try (TableWriters writers = TableWriters.open(CONF, options, partition, 100 + partition)) {
       for (Map.Entry<String, Integer> document : documents.entrySet()) {
         String docId = document.getKey();

@@ -82,7 +82,7 @@ class VerificationTest {
               List.of(
                   Outputs.row(folder, "bad", 0, DocumentStatus.FAILED),
                   Outputs.row(folder, "long", 99, DocumentStatus.SKIPPED)));
-      folder.commitWave(1, List.of(Outputs.task(folder, 1, 0, documents), others));
+      folder.commitWave(1, List.of(Outputs.task(folder, 1, 0, documents, 3), others));
     }
     try (OutputFolder folder = Outputs.open(out, "r2")) {
       folder.commitWave(1, List.of(Outputs.task(folder, 1, 0, Map.of("bad", 17))));
@@ -178,7 +178,7 @@ class VerificationTest {
   private TaskOutput faultyTask(OutputFolder folder) throws IOException {
     int n = 20;
     List<DocumentRow> rows = new ArrayList<>();
-    WriterOptions options = folder.writerOptions(1, KvCompression.ZSTD);
+    WriterOptions options = folder.writerOptions(1, KvCompression.ZSTD, 1);
     List<StoredFile> extra = new ArrayList<>();
     try (TableWriters writers = TableWriters.open(Outputs.CONF, options, 0, 1)) {
       for (String docId :
@@ -300,7 +300,13 @@ class VerificationTest {
     PrefixHashes hashes = new PrefixHashes();
     TableFile<TokensRow> file =
         new TableFile<>(
-            storage, path, Table.TOKENS, RowWriter::tokens, CompressionCodecName.ZSTD, Map.of());
+            storage,
+            path,
+            Table.TOKENS,
+            RowWriter::tokens,
+            CompressionCodecName.ZSTD,
+            Map.of(),
+            TableFile.PAGE_ROWS);
     try (file) {
       for (int b = 0; b < 3; b++) {
         int end = Math.min(20, 8 * b + 8);

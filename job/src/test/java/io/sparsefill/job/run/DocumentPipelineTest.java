@@ -7,6 +7,8 @@ import io.sparsefill.job.DocumentRow;
 import io.sparsefill.job.DocumentStatus;
 import io.sparsefill.job.TokenizedDocument;
 import io.sparsefill.job.output.KvCompression;
+import io.sparsefill.job.output.StoredFile;
+import io.sparsefill.job.output.Table;
 import io.sparsefill.job.output.TableWriters;
 import io.sparsefill.job.output.TaskOutput;
 import io.sparsefill.job.output.WriterOptions;
@@ -18,6 +20,7 @@ import io.sparsefill.udf.KvBlock;
 import io.sparsefill.udf.KvSink;
 import io.sparsefill.udf.PrefillResult;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
@@ -35,6 +38,8 @@ import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * An engine that computes nothing between real reading and writing threads and real Parquet files;
@@ -79,9 +84,13 @@ class DocumentPipelineTest {
   }
 
   private TableWriters writers() throws IOException {
+    return writers(1);
+  }
+
+  private TableWriters writers(int lanes) throws IOException {
     return TableWriters.open(
         new Configuration(),
-        new WriterOptions(folder.toString(), "run", 1, "{}", KvCompression.UNCOMPRESSED),
+        new WriterOptions(folder.toString(), "run", 1, "{}", KvCompression.UNCOMPRESSED, lanes),
         0,
         1);
   }
@@ -105,9 +114,10 @@ class DocumentPipelineTest {
         });
   }
 
-  @Test
-  void rowsComeInOrderAndADocumentThatFailsHarmsNoOther() throws Exception {
-    try (TableWriters writers = writers()) {
+  @ParameterizedTest
+  @ValueSource(ints = {1, 3})
+  void rowsComeInOrderAndADocumentThatFailsHarmsNoOther(int lanes) throws Exception {
+    try (TableWriters writers = writers(lanes)) {
       AtomicInteger call = new AtomicInteger();
       DocumentPipeline pipeline =
           pipeline(
@@ -130,11 +140,10 @@ class DocumentPipelineTest {
       assertThat(counted).containsExactly("600", "300", "10");
       TaskOutput output = writers.finish(rows);
       // Three blocks in each of two layers, two in each, one in each; the failed one's stay.
-      assertThat(output.files()).filteredOn(f -> f.path().contains("kv")).hasSize(1);
-      assertThat(output.files())
-          .filteredOn(f -> f.path().contains("kv"))
-          .extracting(file -> file.rows())
-          .containsExactly(12L);
+      List<StoredFile> kv =
+          output.files().stream().filter(file -> file.table() == Table.KV).toList();
+      assertThat(kv).hasSize(lanes);
+      assertThat(kv.stream().mapToLong(StoredFile::rows).sum()).isEqualTo(12);
     }
   }
 
@@ -198,6 +207,31 @@ class DocumentPipelineTest {
           .hasMessage("the disk is full");
       assertThat(prefilled.get()).isLessThan(1_000);
     }
+  }
+
+  /**
+   * The third lane's file cannot be made. Oracle: the task ends, no document is told to have
+   * failed, and no file is left.
+   */
+  @Test
+  void aLaneThatCannotWriteEndsTheTaskAndIsNoDocumentsFailure() throws Exception {
+    Path staged = folder.resolve("_staging/run-w00001/0-1");
+    Files.createDirectories(staged.resolve("kv/0002.parquet"));
+    try (TableWriters writers = writers(3)) {
+      DocumentPipeline pipeline =
+          pipeline(
+              (tokens, sink) -> {
+                emit(sink, tokens.length, 2, 8);
+                return result(tokens);
+              },
+              writers,
+              id -> "t" + id);
+      assertThatThrownBy(() -> pipeline.run(documents(600, 600, 600)))
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining(staged.toString());
+      assertThat(counted).isEmpty();
+    }
+    assertThat(staged).doesNotExist();
   }
 
   /** Oracle: no document is told, neither the one that was being pre-filled nor later ones. */
@@ -275,10 +309,11 @@ class DocumentPipelineTest {
   void anInterruptEndsItAtOnceAndLeavesNoThread() throws Exception {
     CountDownLatch inside = new CountDownLatch(1);
     AtomicInteger interrupted = new AtomicInteger();
-    try (TableWriters writers = writers()) {
+    try (TableWriters writers = writers(3)) {
       DocumentPipeline pipeline =
           pipeline(
               (tokens, sink) -> {
+                emit(sink, 3 * BLOCK, 2, 8);
                 inside.countDown();
                 Thread.sleep(TimeUnit.MINUTES.toMillis(5)); // ended by the interrupt
                 return result(tokens);
@@ -304,7 +339,9 @@ class DocumentPipelineTest {
     assertThat(interrupted.get()).isEqualTo(1);
     assertThat(Thread.getAllStackTraces().keySet())
         .extracting(Thread::getName)
-        .doesNotContain("sparsefill-read", "sparsefill-write");
+        .noneMatch(
+            name -> name.startsWith("sparsefill-read") || name.startsWith("sparsefill-write"));
+    assertThat(folder.resolve("_staging/run-w00001/0-1")).doesNotExist();
   }
 
   /**

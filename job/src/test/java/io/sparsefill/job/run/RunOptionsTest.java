@@ -57,6 +57,7 @@ class RunOptionsTest {
     assertThat(options.output().kvDtype()).isEqualTo(KvDtype.BF16);
     assertThat(options.output().blockTokens()).isEqualTo(256);
     assertThat(options.output().kvCompression()).isEqualTo(KvCompression.ZSTD);
+    assertThat(options.output().writerThreads()).isEqualTo(new WriterThreads(0));
     assertThat(options.limits()).isEqualTo(new RunOptions.Limits(300, 0.05, false));
     assertThat(options.dryRun()).isFalse();
     assertThat(options.master()).isNull();
@@ -109,6 +110,9 @@ class RunOptionsTest {
     "WEIGHTS, mapped, 'resident, stream'",
     "FORMAT, csv, 'auto, text, jsonl, parquet, table'",
     "KV_COMPRESSION, gzip, 'zstd and uncompressed'",
+    "WRITER_THREADS, 0, 'auto, or a number from 1 to 64'",
+    "WRITER_THREADS, 65, 'auto, or a number from 1 to 64'",
+    "WRITER_THREADS, many, 'auto, or a number from 1 to 64'",
     "STRICT, 1, 'true, false'",
     "MAX_ERROR_RATE, 5, 'a number from 0.0 to 1.0'",
     "MAX_ERROR_RATE, NaN, 'a number from 0.0 to 1.0'",
