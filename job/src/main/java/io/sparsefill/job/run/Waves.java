@@ -39,7 +39,13 @@ import org.slf4j.LoggerFactory;
 final class Waves {
   private static final Logger log = LoggerFactory.getLogger(Waves.class);
 
-  /** One task per slot and wave, so that a model is seldom opened. */
+  /**
+   * Tasks per slot and wave. With four, a run whose predictions are 20 % wrong ends 5.0 % after the
+   * least possible instead of 11.5 % in ScheduleTest's hardest case (one wave), but one that is
+   * predicted rightly up to 3.8 % late instead of 1.4 % in a wave; and at each task's end the engine
+   * waits until the last rows are written, into files that are a quarter as large. Costs are fitted
+   * to measured seconds from the first wave on, so predictions are trusted.
+   */
   private static final int BINS_PER_SLOT = 1;
 
   private static final int UNDER_WAY = 2;
