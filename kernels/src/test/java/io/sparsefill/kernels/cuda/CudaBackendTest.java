@@ -154,6 +154,24 @@ class CudaBackendTest {
   }
 
   @Test
+  void whatWasReservedIsGivenBackForOthers() {
+    MemoryPlan plan = new MemoryPlan(List.of(new MemoryPlan.Item("states", 64L << 20)));
+    try (CudaBackend one = new CudaBackend(1);
+        CudaBackend other = new CudaBackend(1)) {
+      long before = one.heldBytes();
+      for (int i = 0; i < 2; i++) {
+        one.reserve(plan);
+        one.allocate(1 << 10, 1 << 10, "states").close();
+        long reservable = other.reservable();
+        assertThat(one.heldBytes()).isEqualTo(before + (64L << 20));
+        one.unreserve();
+        assertThat(one.heldBytes()).isEqualTo(before);
+        assertThat(other.reservable()).isBetween(reservable + (60L << 20), reservable + (68L << 20));
+      }
+    }
+  }
+
+  @Test
   void whatDoesNotFitIsAllocatedBeyondWhatWasReserved() {
     try (CudaBackend backend = new CudaBackend(1)) {
       backend.reserve(new MemoryPlan(List.of(new MemoryPlan.Item("states", 1 << 20))));
