@@ -1,8 +1,11 @@
 package io.sparsefill.kernels.cpu;
 
+import io.sparsefill.kernels.NativeLibrary;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import org.bytedeco.javacpp.FloatPointer;
@@ -20,16 +23,42 @@ public final class OpenBlas {
   private static final Set<String> WITH_AVX512 = Set.of("skylakex", "cooperlake", "sapphirerapids");
   private static final int ROW_MAJOR = openblas_nolapack.CblasRowMajor;
 
-  static {
-    Loader.load(openblas_nolapack.class);
+  /** Why it did not load, or null. */
+  private static final String FAILURE = open();
+
+  private OpenBlas() {}
+
+  private static String open() {
+    try {
+      Loader.load(openblas_nolapack.class);
+    } catch (LinkageError e) {
+      return library().reason(e, Loader.class.getClassLoader());
+    }
     openblas_nolapack.blas_set_num_threads(1);
     String hint = hint();
     if (!hint.isEmpty()) {
       LOG.warn(hint);
     }
+    return null;
   }
 
-  private OpenBlas() {}
+  /** Where JavaCPP has it and unpacks it, one folder after the other. */
+  private static NativeLibrary library() {
+    String property = "org.bytedeco.javacpp.cachedir";
+    String platform = Loader.getPlatform();
+    List<Path> folders = new ArrayList<>();
+    if (System.getProperty(property) != null) {
+      folders.add(Path.of(System.getProperty(property)));
+    }
+    folders.add(Path.of(System.getProperty("user.home"), ".javacpp", "cache"));
+    folders.add(Path.of(System.getProperty("java.io.tmpdir")));
+    return new NativeLibrary(
+        "org/bytedeco/openblas/%s/%s"
+            .formatted(platform, System.mapLibraryName("jniopenblas_nolapack")),
+        "org.bytedeco:openblas and org.bytedeco:javacpp with classifier " + platform,
+        folders,
+        "-D" + property);
+  }
 
   /** out[m, n] = a[m, k] · w[n, k]^T + beta * out; leading dimensions are k, k and n. */
   static void product(
@@ -52,10 +81,14 @@ public final class OpenBlas {
   }
 
   /**
-   * Loads the library; throws {@link UnsatisfiedLinkError} with the loader's reason when it cannot.
+   * Loads the library.
+   *
+   * @throws UnsatisfiedLinkError saying why it cannot be loaded, and what to change
    */
   public static void load() {
-    LOG.debug("OpenBLAS is loaded");
+    if (FAILURE != null) {
+      throw new UnsatisfiedLinkError("Cannot load OpenBLAS: " + FAILURE);
+    }
   }
 
   /**

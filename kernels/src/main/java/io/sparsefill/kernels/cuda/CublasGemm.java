@@ -1,8 +1,6 @@
 package io.sparsefill.kernels.cuda;
 
 import java.util.Optional;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import jcuda.Pointer;
 import jcuda.cudaDataType;
 import jcuda.jcublas.JCublas2;
@@ -20,7 +18,6 @@ import jcuda.runtime.cudaStream_t;
  * #unavailable} first.
  */
 final class CublasGemm implements CudaGemm {
-  private static final Pattern MISSING = Pattern.compile("[^\\s/]+: cannot open shared object.*");
   private static final Optional<String> UNAVAILABLE = load();
 
   /** Factors of the product and of what was in the output, in host memory. */
@@ -47,10 +44,7 @@ final class CublasGemm implements CudaGemm {
       JCublas2.initialize();
       return Optional.empty();
     } catch (LinkageError e) {
-      // JCuda's message holds the stack traces of every try; one line of them names the library.
-      String message = String.valueOf(e.getMessage());
-      Matcher missing = MISSING.matcher(message);
-      return Optional.of(missing.find() ? missing.group() : message.lines().findFirst().orElse(""));
+      return Optional.of(JcudaLibrary.reason(e, "JCublas2", "jcublas-natives"));
     }
   }
 

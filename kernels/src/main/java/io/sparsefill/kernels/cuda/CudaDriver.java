@@ -1,8 +1,6 @@
 package io.sparsefill.kernels.cuda;
 
 import java.util.Optional;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import jcuda.driver.CUdevice;
 import jcuda.driver.CUdevice_attribute;
 import jcuda.driver.CUresult;
@@ -13,8 +11,6 @@ import jcuda.driver.JCudaDriver;
  * else in this package decides what a result code means.
  */
 final class CudaDriver {
-  private static final Pattern MISSING = Pattern.compile("[^\\s/]+: cannot open shared object.*");
-
   /** What the driver must be for, as cuDriverGetVersion counts: CUDA 12.0, whose PTX is carried. */
   private static final int OLDEST = 12000;
 
@@ -49,7 +45,9 @@ final class CudaDriver {
     } catch (CudaFailure e) {
       return Optional.of(e.getMessage());
     } catch (LinkageError e) { // no libcuda.so.1, or no JCuda natives for this system
-      return Optional.of("the CUDA driver does not load: " + missing(e));
+      return Optional.of(
+          "the CUDA driver does not load: "
+              + JcudaLibrary.reason(e, "JCudaDriver", "jcuda-natives"));
     }
   }
 
@@ -78,13 +76,6 @@ final class CudaDriver {
         : Optional.of(
             "its compute capability is %d.x, but the kernels need 8.0 (A100) or newer"
                 .formatted(major[0]));
-  }
-
-  /** JCuda's messages hold the stack traces of every try; one line names the library. */
-  private static String missing(LinkageError e) {
-    String message = String.valueOf(e.getMessage());
-    Matcher library = MISSING.matcher(message);
-    return library.find() ? library.group() : message.lines().findFirst().orElse(e.toString());
   }
 
   /**

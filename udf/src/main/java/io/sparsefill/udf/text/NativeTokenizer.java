@@ -2,6 +2,10 @@ package io.sparsefill.udf.text;
 
 import ai.djl.huggingface.tokenizers.jni.LibUtils;
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
+import ai.djl.util.Platform;
+import ai.djl.util.Utils;
+import io.sparsefill.kernels.NativeLibrary;
+import java.util.List;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 
@@ -15,6 +19,8 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
  * would crash the JVM.
  */
 final class NativeTokenizer implements AutoCloseable {
+  private static final String NAME = "tokenizers";
+
   private final TokenizersLibrary library;
   private final long handle;
   private final ReadWriteLock lock = new ReentrantReadWriteLock();
@@ -57,20 +63,20 @@ final class NativeTokenizer implements AutoCloseable {
       return TokenizersLibrary.LIB;
     } catch (RuntimeException | LinkageError e) {
       throw new IllegalStateException(
-          "Cannot load the tokenizers library: "
-              + rootCause(e)
-              + "; it needs glibc 2.34 or newer and a writable folder to unpack to, which the environment variable"
-              + " DJL_CACHE_DIR can name",
+          "Cannot load the tokenizers library: %s; it needs glibc 2.34 or newer"
+              .formatted(library().reason(e, LibUtils.class.getClassLoader())),
           e);
     }
   }
 
-  private static Throwable rootCause(Throwable error) {
-    Throwable cause = error;
-    while (cause.getCause() != null) {
-      cause = cause.getCause();
-    }
-    return cause;
+  /** Where DJL has it and unpacks it; when that fails it says "Unexpected flavor". */
+  private static NativeLibrary library() {
+    Platform platform = Platform.detectPlatform(NAME);
+    return new NativeLibrary(
+        "native/lib/%s/cpu/%s".formatted(platform.getClassifier(), System.mapLibraryName(NAME)),
+        "ai.djl.huggingface:tokenizers, if it has libraries for " + platform.getClassifier(),
+        List.of(Utils.getEngineCacheDir(NAME)),
+        "the environment variable DJL_CACHE_DIR");
   }
 
   private static void setIfAbsent(String property, String value) {
