@@ -1,5 +1,6 @@
 package io.sparsefill.udf;
 
+import io.sparsefill.kernels.OutOfDeviceMemory;
 import io.sparsefill.udf.model.ModelConfig;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
@@ -97,6 +98,9 @@ public final class EngineLease implements AutoCloseable {
       return turn.value();
     } catch (InterruptedException e) {
       throw e; // no document's failure
+    } catch (OutOfDeviceMemory e) {
+      owner.tally().addFailed(begun - asked);
+      throw owner.explained(e, engines.key(), tokens.length);
     } catch (Exception | Error e) {
       owner.tally().addFailed(begun - asked);
       owner.failIfLost(e);

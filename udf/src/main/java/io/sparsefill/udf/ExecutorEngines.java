@@ -1,6 +1,8 @@
 package io.sparsefill.udf;
 
+import io.sparsefill.kernels.OutOfDeviceMemory;
 import io.sparsefill.kernels.cuda.CudaBackend;
+import io.sparsefill.kernels.cuda.CudaDevice;
 import io.sparsefill.udf.model.ModelConfig;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -11,8 +13,10 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BiFunction;
 import java.util.function.Predicate;
 import java.util.function.ToIntFunction;
+import org.apache.spark.SparkEnv;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -36,11 +40,13 @@ public final class ExecutorEngines implements AutoCloseable {
       new ExecutorEngines(
           Engine::open,
           BackendKind::documentsAtOnce,
-          CompletableFuture.delayedExecutor(KEPT_SECONDS, TimeUnit.SECONDS));
+          CompletableFuture.delayedExecutor(KEPT_SECONDS, TimeUnit.SECONDS),
+          ExecutorEngines::advice);
 
   private final KeptEngines.Opener opener;
   private final ToIntFunction<BackendKind> atOnce;
   private final Executor afterIdle;
+  private final BiFunction<KeptEngines.Key, Integer, Optional<String>> advice;
   private final Map<KeptEngines.Key, KeptEngines> kept = new HashMap<>();
   private final Map<KeptEngines.Device, DeviceTurns> turns = new HashMap<>();
   private final EngineFigures.Tally tally = new EngineFigures.Tally();
@@ -51,12 +57,29 @@ public final class ExecutorEngines implements AutoCloseable {
    *
    * @param atOnce how many documents a device pre-fills at a time
    * @param afterIdle runs what it is given when engines that nobody uses have been kept long enough
+   * @param advice what else to change when a device has too little memory for engines and a
+   *     document of some length
    */
   ExecutorEngines(
-      KeptEngines.Opener opener, ToIntFunction<BackendKind> atOnce, Executor afterIdle) {
+      KeptEngines.Opener opener,
+      ToIntFunction<BackendKind> atOnce,
+      Executor afterIdle,
+      BiFunction<KeptEngines.Key, Integer, Optional<String>> advice) {
     this.opener = opener;
     this.atOnce = atOnce;
     this.afterIdle = afterIdle;
+    this.advice = advice;
+  }
+
+  /** What the RAPIDS Accelerator's pool leaves of a GPU is seldom what a model needs. */
+  private static Optional<String> advice(KeptEngines.Key key, int tokens) {
+    if (key.kind() != BackendKind.CUDA || SparkEnv.get() == null) {
+      return Optional.empty();
+    }
+    return RapidsPool.advice(
+        SparkEnv.get().conf(),
+        CudaDevice.at(key.ordinal()).totalBytes(),
+        Engine.memoryPlan(key.options(), tokens).total());
   }
 
   /** Those of this JVM. */
@@ -86,6 +109,8 @@ public final class ExecutorEngines implements AutoCloseable {
       closeUnused(other -> other.isOnDeviceOf(key));
       complete = true;
       return new EngineLease(this, engines);
+    } catch (OutOfDeviceMemory e) {
+      throw explained(e, key, 1);
     } catch (RuntimeException | Error e) {
       failIfLost(e);
       throw e;
@@ -94,6 +119,14 @@ public final class ExecutorEngines implements AutoCloseable {
         end(engines);
       }
     }
+  }
+
+  /** A failure for want of memory, with what else to change. */
+  OutOfDeviceMemory explained(OutOfDeviceMemory failure, KeptEngines.Key key, int tokens) {
+    return advice
+        .apply(key, tokens)
+        .map(more -> new OutOfDeviceMemory(failure.getMessage() + "; " + more))
+        .orElse(failure);
   }
 
   private synchronized KeptEngines claim(KeptEngines.Key key) {

@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
@@ -46,7 +47,9 @@ class ExecutorEnginesTest {
   @BeforeEach
   void write() {
     options = TestOptions.of(TINY.write(folder)).build();
-    engines = new ExecutorEngines(this::open, kind -> 1, whenIdle::add);
+    engines =
+        new ExecutorEngines(
+            this::open, kind -> 1, whenIdle::add, (key, tokens) -> Optional.empty());
   }
 
   @AfterEach
@@ -195,7 +198,12 @@ class ExecutorEnginesTest {
 
   @Test
   void onTheCpuNoTaskWaitsForAnother() throws Exception {
-    engines = new ExecutorEngines(this::open, BackendKind::documentsAtOnce, whenIdle::add);
+    engines =
+        new ExecutorEngines(
+            this::open,
+            BackendKind::documentsAtOnce,
+            whenIdle::add,
+            (key, tokens) -> Optional.empty());
     Gate gate = new Gate();
     try (EngineLease first = engines.lease(options);
         EngineLease second = engines.lease(options)) {

@@ -14,6 +14,7 @@ import java.lang.reflect.Proxy;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -42,7 +43,12 @@ class SharedDeviceTest {
     logits = TestOptions.of(folder).emit(Emit.LOGITS).build();
     scores = TestOptions.of(folder).emit(Emit.NLL).build();
     needed = Math.max(bytes(logits), bytes(scores));
-    engines = new ExecutorEngines(this::open, kind -> 1, later -> {});
+    engines =
+        new ExecutorEngines(
+            this::open,
+            kind -> 1,
+            later -> {},
+            (key, tokens) -> Optional.of("a pool holds it from " + tokens + " tokens"));
   }
 
   @AfterEach
@@ -187,7 +193,8 @@ class SharedDeviceTest {
         EngineLease other = engines.lease(scores)) {
       assertThatThrownBy(() -> other.prefill(TOKENS, null))
           .isInstanceOf(OutOfDeviceMemory.class)
-          .hasMessageStartingWith("Cannot pre-fill 1,000 tokens");
+          .hasMessageStartingWith("Cannot pre-fill 1,000 tokens")
+          .hasMessageEndingWith("; a pool holds it from 1000 tokens");
       one.prefill(TINY.tokens(10), null);
     }
     assertThat(engines.lost()).isEmpty();

@@ -8,6 +8,7 @@ import io.sparsefill.kernels.cuda.CudaDevice;
 import io.sparsefill.udf.Emit;
 import io.sparsefill.udf.Engine;
 import io.sparsefill.udf.EngineOptions;
+import io.sparsefill.udf.RapidsPool;
 import io.sparsefill.udf.TaskGpu;
 import io.sparsefill.udf.model.RopeFrequencies;
 import java.io.IOException;
@@ -52,7 +53,7 @@ final class GpuCheck {
     if (conf.contains(RunOption.MODEL.key())) {
       int tokens = Math.max(1, Integer.parseInt(text(conf, RunOption.MAX_TOKENS)));
       MemoryPlan plan = Engine.memoryPlan(options(conf), tokens);
-      refuseTooLarge(plan, tokens, device.freeBytes(), device.device(), conf, who);
+      refuseTooLarge(plan, tokens, device, conf, who);
     }
   }
 
@@ -88,14 +89,13 @@ final class GpuCheck {
   /**
    * Refuses a model and a document that do not fit.
    *
-   * @param free bytes of device memory
+   * @param device with what is free of its memory now
    */
   static void refuseTooLarge(
-      MemoryPlan plan, int tokens, long free, String device, SparkConf conf, String who) {
-    if (plan.total() <= free) {
+      MemoryPlan plan, int tokens, CudaDevice device, SparkConf conf, String who) {
+    if (plan.total() <= device.freeBytes()) {
       return;
     }
-    boolean pooled = conf.get("spark.plugins", "").contains("com.nvidia.spark");
     throw new IllegalStateException(
         "Cannot start %s: the model in %s and a document of %,d tokens (%s) take %s of device memory (%s), but %s are free on %s; lower %s, set %s=stream%s"
             .formatted(
@@ -105,14 +105,13 @@ final class GpuCheck {
                 RunOption.MAX_TOKENS.key(),
                 MemoryPlan.gib(plan.total()),
                 plan.describe(),
-                MemoryPlan.gib(free),
-                device,
+                MemoryPlan.gib(device.freeBytes()),
+                device.device(),
                 RunOption.MAX_TOKENS.key(),
                 RunOption.WEIGHTS.key(),
-                pooled
-                    ? ", or leave room beside the RAPIDS pool: spark.rapids.memory.gpu.allocFraction=0.2,"
-                        + " maxAllocFraction=0.2, minAllocFraction=0"
-                    : ", or end what else uses the device"));
+                RapidsPool.advice(conf, device.totalBytes(), plan.total())
+                    .map(advice -> "; " + advice)
+                    .orElse(", or end what else uses the device")));
   }
 
   /** The engine of the configuration. */

@@ -1,16 +1,11 @@
 package io.sparsefill.job.executor;
 
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
+import io.sparsefill.udf.RapidsPlugin;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.Properties;
 
 /** Versions of the jars on this process's class path that driver and executors must share. */
 final class JarVersions {
-  private static final String RAPIDS = "rapids4spark-version-info.properties";
-
   private JarVersions() {}
 
   /** By the jars' names; a jar that is not there, or was not packaged, is not among them. */
@@ -21,25 +16,9 @@ final class JarVersions {
     if (ours != null) {
       versions.put("Sparsefill", ours);
     }
-    String rapids = rapids();
-    if (rapids != null) {
-      versions.put("RAPIDS Accelerator", rapids);
-    }
+    RapidsPlugin.version(Thread.currentThread().getContextClassLoader())
+        .ifPresent(version -> versions.put("RAPIDS Accelerator", version));
     return versions;
-  }
-
-  private static String rapids() {
-    ClassLoader loader = Thread.currentThread().getContextClassLoader();
-    try (InputStream file = loader.getResourceAsStream(RAPIDS)) {
-      if (file == null) {
-        return null;
-      }
-      Properties properties = new Properties();
-      properties.load(file);
-      return properties.getProperty("version");
-    } catch (IOException e) {
-      throw new UncheckedIOException("Cannot read " + RAPIDS + " of the RAPIDS Accelerator", e);
-    }
   }
 
   /**

@@ -59,8 +59,8 @@ public final class SessionScope implements AutoCloseable {
    *
    * @param name application name of a new session
    * @param master {@code --master}, or null
-   * @throws UsageException if {@code master} differs from a master that is set already, or Spark
-   *     Connect is asked for
+   * @throws UsageException if {@code master} differs from a master that is set already, Spark
+   *     Connect is asked for, or a set-up could not run
    */
   public static SessionScope open(String name, String master) {
     Option<SparkSession> live = liveSession();
@@ -81,6 +81,7 @@ public final class SessionScope implements AutoCloseable {
     if (live.isDefined()) {
       return new SessionScope(warned(live.get()), false);
     }
+    StartChecks.check(conf);
     SparkSession.Builder builder = SparkSession.builder();
     if (!conf.contains("spark.app.name")) {
       builder.appName(name);

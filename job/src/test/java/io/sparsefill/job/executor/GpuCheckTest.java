@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.sparsefill.kernels.MemoryPlan;
 import io.sparsefill.kernels.cuda.CudaBackend;
+import io.sparsefill.kernels.cuda.CudaDevice;
 import io.sparsefill.udf.Emit;
 import io.sparsefill.udf.Engine;
 import io.sparsefill.udf.EngineOptions;
@@ -37,14 +38,17 @@ class GpuCheckTest {
     assertThat(options.threads()).isEqualTo(3);
   }
 
+  private static CudaDevice device(long free) {
+    return new CudaDevice("a GPU", "products", "attention", 80L << 30, free);
+  }
+
   @Test
   void aModelThatDoesNotFitIsRefusedSayingWhatToChange() {
     MemoryPlan plan = Engine.memoryPlan(GpuCheck.options(conf), 20_000);
-    GpuCheck.refuseTooLarge(plan, 20_000, plan.total(), "a GPU", conf, "executor 1");
+    GpuCheck.refuseTooLarge(plan, 20_000, device(plan.total()), conf, "executor 1");
     assertThatThrownBy(
             () ->
-                GpuCheck.refuseTooLarge(
-                    plan, 20_000, plan.total() - 1, "a GPU", conf, "executor 1"))
+                GpuCheck.refuseTooLarge(plan, 20_000, device(plan.total() - 1), conf, "executor 1"))
         .isInstanceOf(IllegalStateException.class)
         .hasMessageStartingWith("Cannot start executor 1: the model in " + MODEL)
         .hasMessageContaining("20,000 tokens (spark.sparsefill.max-tokens)")
@@ -53,8 +57,12 @@ class GpuCheckTest {
         .hasMessageContaining("spark.sparsefill.weights=stream")
         .hasMessageEndingWith("end what else uses the device");
     conf.set("spark.plugins", "com.nvidia.spark.SQLPlugin,io.sparsefill.job.SparsefillPlugin");
-    assertThatThrownBy(() -> GpuCheck.refuseTooLarge(plan, 20_000, 1, "a GPU", conf, "executor 1"))
-        .hasMessageContaining("spark.rapids.memory.gpu.allocFraction=0.2");
+    assertThatThrownBy(() -> GpuCheck.refuseTooLarge(plan, 20_000, device(1), conf, "executor 1"))
+        .hasMessageContaining(
+            "the RAPIDS Accelerator's pool may take 80.00 GiB of the GPU's 80.00 GiB")
+        .hasMessageContaining("set spark.rapids.memory.gpu.allocFraction=0.20")
+        .hasMessageContaining("spark.rapids.memory.gpu.maxAllocFraction=0.20")
+        .hasMessageContaining("spark.rapids.memory.gpu.minAllocFraction=0");
   }
 
   @Test

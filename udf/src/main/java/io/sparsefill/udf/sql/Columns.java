@@ -1,5 +1,6 @@
 package io.sparsefill.udf.sql;
 
+import io.sparsefill.udf.RapidsPlugin;
 import java.util.Arrays;
 import org.apache.spark.SparkConf;
 
@@ -10,7 +11,6 @@ enum Columns {
   /** Rows only. */
   NONE;
 
-  private static final String PLUGIN = "com.nvidia.spark.SQLPlugin";
   private static final String INTERFACE = "com.nvidia.spark.RapidsUDF";
 
   /**
@@ -21,7 +21,7 @@ enum Columns {
    *     its classes
    */
   static Columns of(SparkConf conf, ClassLoader loader) {
-    if (!hasPlugin(conf)) {
+    if (!RapidsPlugin.isIn(conf)) {
       return NONE;
     }
     try {
@@ -30,15 +30,9 @@ enum Columns {
     } catch (ClassNotFoundException e) {
       throw new IllegalStateException(
           "Cannot register Sparsefill's functions: spark.plugins has %s, but the class loader of Sparsefill's jar does not see %s; give both jars to spark-submit in the same way, with --jars or with spark.driver.extraClassPath and spark.executor.extraClassPath"
-              .formatted(PLUGIN, INTERFACE),
+              .formatted(RapidsPlugin.CLASS, INTERFACE),
           e);
     }
-  }
-
-  /** Whether an application has the plugin. */
-  static boolean hasPlugin(SparkConf conf) {
-    return Arrays.stream(conf.get("spark.plugins", "").split(","))
-        .anyMatch(name -> name.strip().equals(PLUGIN));
   }
 
   /** What a function can take, without loading the plugin's classes. */
@@ -53,6 +47,6 @@ enum Columns {
   String description() {
     return this == ON_GPU
         ? "by columns in plans of the RAPIDS Accelerator, else by rows"
-        : "by rows: spark.plugins does not have " + PLUGIN;
+        : "by rows: spark.plugins does not have " + RapidsPlugin.CLASS;
   }
 }

@@ -1,5 +1,6 @@
 package io.sparsefill.udf.sql;
 
+import io.sparsefill.udf.RapidsPlugin;
 import java.util.Locale;
 import java.util.function.UnaryOperator;
 import org.apache.spark.SparkConf;
@@ -23,7 +24,7 @@ enum RapidsMode {
     SQLConf session = SQLConf.get();
     SparkConf application = SparkEnv.get().conf();
     return of(
-        Columns.hasPlugin(application),
+        RapidsPlugin.isIn(application),
         key -> session.getConfString(key, application.get(key, null)));
   }
 
