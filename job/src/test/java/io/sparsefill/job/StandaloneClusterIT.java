@@ -76,6 +76,8 @@ class StandaloneClusterIT {
     command.addAll(List.of("--executor-cores", "1", "--executor-memory", "1g"));
     command.addAll(List.of("--conf", "spark.executor.memoryOverhead=512m"));
     command.addAll(List.of("--conf", "spark.driver.host=localhost"));
+    // Executors check the GPU that the file asks for when they start.
+    command.addAll(List.of("--conf", "spark.sparsefill.backend=cpu"));
     command.addAll(List.of("--class", "io.sparsefill.job.Main"));
     command.add(System.getProperty("sparsefill.shadedJar"));
     command.addAll(List.of("run", "--backend", "cpu", "--model", conf("models/needle-2m")));

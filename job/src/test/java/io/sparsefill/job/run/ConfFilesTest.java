@@ -2,6 +2,7 @@ package io.sparsefill.job.run;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.sparsefill.job.SparsefillPlugin;
 import java.io.IOException;
 import java.io.Reader;
 import java.nio.file.Files;
@@ -125,6 +126,20 @@ class ConfFilesTest {
   @MethodSource("files")
   void nothingIsPrefilledTwiceAtOnce(Path file) throws IOException {
     assertThat(read(file)).containsEntry("spark.speculation", "false");
+  }
+
+  /** Sparsefill's looks at what the accelerator's pool has left, so it starts after that one. */
+  @ParameterizedTest
+  @MethodSource("files")
+  void ourPluginIsTheLast(Path file) throws Exception {
+    String plugin = SparsefillPlugin.class.getName();
+    assertThat(Files.readString(file)).contains(plugin);
+    String plugins = read(file).get("spark.plugins");
+    if (plugins != null) { // in one file it is a line that is commented out
+      assertThat(List.of(plugins.split(",")).indexOf(plugin))
+          .as(plugins)
+          .isEqualTo(plugins.split(",").length - 1);
+    }
   }
 
   private static Optional<ConfigEntry<?>> entry(String key) {
