@@ -1,5 +1,6 @@
 package io.sparsefill.job;
 
+import io.sparsefill.udf.text.SharedTokenizer;
 import io.sparsefill.udf.text.TextTokenizer;
 import java.io.Serializable;
 import java.util.Arrays;

@@ -164,28 +164,6 @@ class TokenizingTest {
     assertThat(spark.getPersistentRDDs()).hasSize(persistedBefore);
   }
 
-  @Test
-  void oneTokenizerServesAllTasksAndOutlivesThem() throws Exception {
-    Path model = needle();
-    TextTokenizer tokenizer;
-    try (SharedTokenizer a = SharedTokenizer.acquire(model.toString(), BosPolicy.AUTO);
-        SharedTokenizer b = SharedTokenizer.acquire(model.toString(), BosPolicy.AUTO)) {
-      tokenizer = a.tokenizer();
-      assertThat(b.tokenizer()).isSameAs(tokenizer);
-      a.close();
-      a.close(); // counts once
-      SharedTokenizer.acquire(model.toString(), BosPolicy.NEVER).close();
-      assertThat(b.tokenizer().encode("still open")).isNotEmpty();
-    }
-    try (SharedTokenizer c = SharedTokenizer.acquire(model.toString(), BosPolicy.AUTO)) {
-      assertThat(c.tokenizer()).isSameAs(tokenizer);
-    }
-    SharedTokenizer.acquire(model.toString(), BosPolicy.NEVER).close();
-    try (SharedTokenizer d = SharedTokenizer.acquire(model.toString(), BosPolicy.AUTO)) {
-      assertThat(d.tokenizer()).isNotSameAs(tokenizer);
-    }
-  }
-
   private static Path needle() {
     return Path.of(System.getProperty("sparsefill.root"), "conf", "models", "needle-2m");
   }

@@ -2,7 +2,6 @@ package io.sparsefill.job.run;
 
 import io.sparsefill.job.CostModel;
 import io.sparsefill.job.JavaBytes;
-import io.sparsefill.job.SharedTokenizer;
 import io.sparsefill.job.TokenizedDocument;
 import io.sparsefill.job.output.TableWriters;
 import io.sparsefill.job.output.TaskOutput;
@@ -12,6 +11,7 @@ import io.sparsefill.udf.EngineLease;
 import io.sparsefill.udf.EngineOptions;
 import io.sparsefill.udf.ExecutorEngines;
 import io.sparsefill.udf.text.BosPolicy;
+import io.sparsefill.udf.text.SharedTokenizer;
 import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;

@@ -5,64 +5,38 @@ import io.sparsefill.udf.EngineLease;
 import io.sparsefill.udf.ExecutorEngines;
 import io.sparsefill.udf.PrefillResult;
 import io.sparsefill.udf.model.ModelConfig;
+import io.sparsefill.udf.text.SharedTokenizer;
 import io.sparsefill.udf.text.TextTokenizer;
 import java.nio.file.Path;
 import java.util.EnumMap;
-import java.util.HashMap;
 import java.util.Map;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.Executor;
-import java.util.concurrent.TimeUnit;
+import java.util.concurrent.ConcurrentHashMap;
 import org.apache.spark.TaskContext;
 import org.apache.spark.util.TaskCompletionListener;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * One task's claim on a model: on the executor's engines ({@link ExecutorEngines}), as functions
  * need them, and on the tokenizer that all tasks share. It lasts until the task ends; outside of a
- * task, until it is closed. A tokenizer without claims stays open for the next task, and is closed
- * a minute later, or as soon as another model is asked for.
+ * task, until it is closed.
  */
 final class SqlEngine implements AutoCloseable {
-  private static final Logger LOG = LoggerFactory.getLogger(SqlEngine.class);
+  private static final Map<Owner, SqlEngine> OF_TASKS = new ConcurrentHashMap<>();
 
-  private static final long IDLE_SECONDS = 60;
-
-  private static final Map<SqlSettings.Model, Open> OPEN = new HashMap<>();
-
-  private static final Executor AFTER_IDLE =
-      CompletableFuture.delayedExecutor(IDLE_SECONDS, TimeUnit.SECONDS);
-
-  private final Open open;
-
-  /** Whose claim it is: a task's attempt, or a thing of its own. */
-  private final Object owner;
-
+  private final SqlSettings.Model model;
+  private final ModelConfig config;
+  private final SharedTokenizer tokenizer;
+  private final boolean ofTask;
   private final Map<Emit, EngineLease> leases = new EnumMap<>(Emit.class); // guarded by itself
 
-  private SqlEngine(Open open, Object owner) {
-    this.open = open;
-    this.owner = owner;
+  private SqlEngine(SqlSettings.Model model, boolean ofTask) {
+    this.model = model;
+    this.config = ModelConfig.read(Path.of(model.folder()));
+    this.tokenizer = SharedTokenizer.acquire(model.folder(), model.bos());
+    this.ofTask = ofTask;
   }
 
-  /** What is open for a model; claims and uses are guarded by {@link #OPEN}. */
-  private static final class Open {
-    final SqlSettings.Model model;
-    final ModelConfig config;
-    final TextTokenizer tokenizer;
-    final Map<Object, SqlEngine> claims = new HashMap<>();
-
-    /** Changes with each claim, so that an old wish to close finds that it is one. */
-    long uses;
-
-    Open(SqlSettings.Model model) {
-      this.model = model;
-      Path folder = Path.of(model.folder());
-      config = ModelConfig.read(folder);
-      tokenizer = TextTokenizer.open(folder, model.bos());
-    }
-  }
+  /** A task may ask for several models. */
+  private record Owner(long attempt, SqlSettings.Model model) {}
 
   /**
    * Claims a model, for the calling thread's task if there is one.
@@ -70,37 +44,33 @@ final class SqlEngine implements AutoCloseable {
    * @throws IllegalArgumentException if its folder or a setting is wrong, saying how
    */
   static SqlEngine acquire(SqlSettings.Model model) {
-    synchronized (OPEN) {
-      Open open = OPEN.get(model);
-      if (open == null) {
-        closeUnclaimed();
-        open = new Open(model);
-        OPEN.put(model, open);
-      }
-      open.uses++;
-      TaskContext task = TaskContext.get();
-      Object owner = task == null ? new Object() : (Object) task.taskAttemptId();
-      SqlEngine claim = open.claims.get(owner);
-      if (claim == null) {
-        claim = new SqlEngine(open, owner);
-        open.claims.put(owner, claim);
-        if (task != null) {
-          SqlEngine mine = claim;
-          task.addTaskCompletionListener((TaskCompletionListener) ended -> mine.giveBack());
-        }
-      }
-      return claim;
+    TaskContext task = TaskContext.get();
+    if (task == null) {
+      return new SqlEngine(model, false);
     }
+    return OF_TASKS.computeIfAbsent(
+        new Owner(task.taskAttemptId(), model), absent -> ofTask(task, absent));
+  }
+
+  private static SqlEngine ofTask(TaskContext task, Owner owner) {
+    SqlEngine made = new SqlEngine(owner.model(), true);
+    task.addTaskCompletionListener(
+        (TaskCompletionListener)
+            ended -> {
+              OF_TASKS.remove(owner);
+              made.giveBack();
+            });
+    return made;
   }
 
   /** The model's configuration. */
   ModelConfig config() {
-    return open.config;
+    return config;
   }
 
   /** The model's tokenizer. */
   TextTokenizer tokenizer() {
-    return open.tokenizer;
+    return tokenizer.tokenizer();
   }
 
   /**
@@ -114,7 +84,7 @@ final class SqlEngine implements AutoCloseable {
     synchronized (leases) {
       lease = leases.get(emit);
       if (lease == null) {
-        lease = ExecutorEngines.ofThisJvm().lease(open.model.engine(emit));
+        lease = ExecutorEngines.ofThisJvm().lease(model.engine(emit));
         leases.put(emit, lease);
       }
     }
@@ -124,7 +94,7 @@ final class SqlEngine implements AutoCloseable {
   /** Ends a claim that is no task's. */
   @Override
   public void close() {
-    if (!(owner instanceof Long)) {
+    if (!ofTask) {
       giveBack();
     }
   }
@@ -134,45 +104,6 @@ final class SqlEngine implements AutoCloseable {
       leases.values().forEach(EngineLease::close);
       leases.clear();
     }
-    synchronized (OPEN) {
-      open.claims.remove(owner);
-      if (open.claims.isEmpty()) {
-        long use = open.uses;
-        AFTER_IDLE.execute(() -> closeIdle(open, use));
-      }
-    }
-  }
-
-  private static void closeIdle(Open open, long use) {
-    synchronized (OPEN) {
-      if (open.uses == use && OPEN.remove(open.model, open)) {
-        try {
-          open.tokenizer.close();
-        } catch (RuntimeException e) { // No caller is there to get it.
-          LOG.error("Cannot close the tokenizer of {}", open.model.folder(), e);
-        }
-      }
-    }
-  }
-
-  /** Closes at once what nobody has a claim on; engines are the executor's. */
-  static void closeUnclaimed() {
-    synchronized (OPEN) {
-      OPEN.values()
-          .removeIf(
-              open -> {
-                if (open.claims.isEmpty()) {
-                  open.tokenizer.close();
-                }
-                return open.claims.isEmpty();
-              });
-    }
-  }
-
-  /** How many models are open for the functions. */
-  static int held() {
-    synchronized (OPEN) {
-      return OPEN.size();
-    }
+    tokenizer.close();
   }
 }

@@ -9,6 +9,7 @@ import io.sparsefill.udf.PrefillResult;
 import io.sparsefill.udf.SharedMaterial;
 import io.sparsefill.udf.TopTokens;
 import io.sparsefill.udf.text.BosPolicy;
+import io.sparsefill.udf.text.SharedTokenizer;
 import io.sparsefill.udf.text.TextTokenizer;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -253,14 +254,14 @@ class SqlFunctionsTest {
   }
 
   @Test
-  void tasksShareOneModelAndAnotherOneReplacesIt() {
+  void tasksShareOneTokenizerAndAnotherOneReplacesIt() {
     SqlSession session = session();
     session.results("prefill_nll(text)", SHORT, SHORT, SHORT, SHORT);
     session.results("prefill_hidden(text)", SHORT, SHORT);
-    assertThat(SqlEngine.held()).isEqualTo(1);
-    session("attention", "dense").results("prefill_nll(text)", SHORT);
-    assertThat(SqlEngine.held()).isEqualTo(1);
-    SqlEngine.closeUnclaimed();
-    assertThat(SqlEngine.held()).isZero();
+    assertThat(SharedTokenizer.held()).isEqualTo(1);
+    session("bos", "never").results("prefill_nll(text)", SHORT);
+    assertThat(SharedTokenizer.held()).isEqualTo(1);
+    SharedTokenizer.closeUnclaimed();
+    assertThat(SharedTokenizer.held()).isZero();
   }
 }

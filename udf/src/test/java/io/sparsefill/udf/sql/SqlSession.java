@@ -3,6 +3,7 @@ package io.sparsefill.udf.sql;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sparsefill.udf.ExecutorEngines;
+import io.sparsefill.udf.text.SharedTokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -56,9 +57,9 @@ final class SqlSession {
 
   /** Closes all that the functions keep open. */
   static void closeAll() {
-    SqlEngine.closeUnclaimed();
+    SharedTokenizer.closeUnclaimed();
     ExecutorEngines.ofThisJvm().close();
-    assertThat(SqlEngine.held()).isZero();
+    assertThat(SharedTokenizer.held()).isZero();
   }
 
   SparkSession spark() {
