@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.apache.spark.api.java.JavaRDD;
@@ -44,21 +45,38 @@ final class RunBackend {
    */
   static BackendChoice of(SparkSession spark, RunOptions options, CheckedModel model)
       throws IOException {
-    BackendChoice choice = choose(spark, options, model);
     boolean here = spark.sparkContext().isLocal();
+    Slots slots = new Slots(() -> answers(spark, model.folder().toString()));
+    BackendChoice choice = choose(spark, options, model, slots);
     if (choice.name().equals("cuda") && !here) {
       PrefillTasks.refuseWithoutGpus(spark.sparkContext().getConf());
     }
     if (options.compute().requireGpu()) {
-      String folder = model.folder().toString();
-      requireGpu(choice, here ? List.of() : answers(spark, folder, "auto"));
+      requireGpu(choice, here ? List.of() : slots.answers());
     }
     log.info("Backend of this run: {}", choice);
     return choice;
   }
 
-  private static BackendChoice choose(SparkSession spark, RunOptions options, CheckedModel model)
-      throws IOException {
+  /** What the slots of executors could take, who are asked once if at all. */
+  private static final class Slots {
+    private final Supplier<List<BackendChoice>> ask;
+    private List<BackendChoice> answers;
+
+    Slots(Supplier<List<BackendChoice>> ask) {
+      this.ask = ask;
+    }
+
+    List<BackendChoice> answers() {
+      if (answers == null) {
+        answers = ask.get();
+      }
+      return answers;
+    }
+  }
+
+  private static BackendChoice choose(
+      SparkSession spark, RunOptions options, CheckedModel model, Slots slots) throws IOException {
     String word = options.compute().backend();
     String output = options.output().path();
     Optional<String> stored = output == null ? Optional.empty() : stored(spark, output);
@@ -68,9 +86,7 @@ final class RunBackend {
     if (spark.sparkContext().isLocal()) {
       return here(word, model.config());
     }
-    return word.equals("auto")
-        ? agreed(answers(spark, model.folder().toString(), word))
-        : new BackendChoice(word, "as asked for");
+    return word.equals("auto") ? agreed(slots.answers()) : new BackendChoice(word, "as asked for");
   }
 
   private static Optional<String> stored(SparkSession spark, String output) throws IOException {
@@ -107,16 +123,17 @@ final class RunBackend {
   }
 
   /**
-   * What a word means where tasks run: one answer for each slot, so that all executors are asked.
+   * What {@code auto} means where tasks run: one answer for each slot, so that all executors are
+   * asked.
    */
-  static List<BackendChoice> answers(SparkSession spark, String model, String word) {
+  static List<BackendChoice> answers(SparkSession spark, String model) {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     PrefillTasks tasks = PrefillTasks.of(spark);
     context.setJobDescription("asking executors for their backend");
     try {
       JavaRDD<Integer> slots =
           context.parallelize(IntStream.range(0, tasks.slots()).boxed().toList(), tasks.slots());
-      return tasks.on(slots.map(slot -> answer(model, word))).collect().stream()
+      return tasks.on(slots.map(slot -> answer(model))).collect().stream()
           .map(text -> text.split(SEPARATOR, 2))
           .map(parts -> new BackendChoice(parts[0], parts[1]))
           .toList();
@@ -126,8 +143,8 @@ final class RunBackend {
   }
 
   /** Text, which every serializer that Spark may be set to can carry. */
-  private static String answer(String model, String word) {
-    BackendChoice choice = Engine.backend(word, ModelConfig.read(Path.of(model)));
+  private static String answer(String model) {
+    BackendChoice choice = Engine.backend("auto", ModelConfig.read(Path.of(model)));
     return choice.name() + SEPARATOR + choice.why();
   }
 

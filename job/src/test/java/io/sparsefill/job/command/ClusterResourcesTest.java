@@ -33,10 +33,7 @@ class ClusterResourcesTest {
     Map<String, String> conf = ClusterRun.configuration(folder);
     conf.put("spark.master", "local-cluster[1,2,1024]");
     conf.put("spark.executor.cores", "2");
-    conf.put("spark.eventLog.enabled", "true");
-    conf.put("spark.eventLog.compress", "false");
-    conf.put("spark.eventLog.rolling.enabled", "false");
-    conf.put("spark.eventLog.dir", events.toUri().toString());
+    logEvents(conf, events);
     Path output = folder.resolve("out");
 
     try (ClusterRun run = ClusterRun.start(folder, conf, "--input", input, "--output", output)) {
@@ -66,6 +63,32 @@ class ClusterResourcesTest {
     assertThat(Cli.rows(output, "documents", "device", "status = 'ok'"))
         .hasSize(4)
         .allSatisfy(row -> assertThat(row.getString(0)).contains("2 threads"));
+  }
+
+  /** The machine has no GPU for them, or has; they are asked before anything else either way. */
+  @Test
+  @Timeout(value = 5, unit = TimeUnit.MINUTES)
+  void executorsAreAskedOnceForTheBackendAndForARequiredGpu() throws Exception {
+    Path input = Cli.documents(folder.resolve("in.jsonl"), 1, 10);
+    Path events = Files.createDirectory(folder.resolve("events"));
+    Map<String, String> conf = ClusterRun.configuration(folder);
+    conf.put("spark.sparsefill.backend", "auto");
+    logEvents(conf, events);
+    Object[] arguments = {"--input", input, "--output", folder.resolve("out"), "--require-gpu"};
+    try (ClusterRun run = ClusterRun.start(folder, conf, arguments)) {
+      assertThat(run.code()).as(run.log()).isIn(ExitCode.DONE, ExitCode.USAGE);
+    }
+    assertThat(events(events))
+        .filteredOn(event -> event.path("Event").asText().equals("SparkListenerJobStart"))
+        .extracting(event -> event.at("/Properties/spark.job.description").asText())
+        .containsOnlyOnce("asking executors for their backend");
+  }
+
+  private static void logEvents(Map<String, String> conf, Path folder) {
+    conf.put("spark.eventLog.enabled", "true");
+    conf.put("spark.eventLog.compress", "false");
+    conf.put("spark.eventLog.rolling.enabled", "false");
+    conf.put("spark.eventLog.dir", folder.toUri().toString());
   }
 
   @Test

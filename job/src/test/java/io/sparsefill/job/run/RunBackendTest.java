@@ -89,7 +89,7 @@ class RunBackendTest {
             .config("spark.serializer", "org.apache.spark.serializer.KryoSerializer")
             .getOrCreate();
     BackendChoice here = Engine.backend("auto", ModelConfig.read(MODEL));
-    assertThat(RunBackend.answers(spark, MODEL.toString(), "auto"))
+    assertThat(RunBackend.answers(spark, MODEL.toString()))
         .isNotEmpty()
         .allMatch(here::equals);
   }
