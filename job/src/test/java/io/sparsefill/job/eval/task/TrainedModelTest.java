@@ -28,8 +28,8 @@ class TrainedModelTest {
           Task.NEEDLE, 0.917,
           Task.NIAH_MULTIKEY_1, 0.979,
           Task.NIAH_MULTIKEY_2, 0.896,
-          Task.KV, 0.999, // 48 of 48
-          Task.PASSKEY, 0.999);
+          Task.KV, 0.98, // 48 of 48, as one more sample could have missed
+          Task.PASSKEY, 0.98);
 
   private static final int SAMPLES = 8;
   private static final int LENGTH = 4_096;
