@@ -71,8 +71,14 @@ class UsageTest {
     refused(
         Cli.runOver(input, output, "--kv-dtype", "fp8"), "--kv-dtype fp8", "bf16, fp16 and fp32");
     refused(Cli.runOver(input, output, "--attention", "flash"), "'flash'", "a-shape");
-    refused(Cli.runOver(input, output, "--backend", "cuda"), "cuda", "cpu");
+    refused(Cli.runOver(input, output, "--backend", "tpu"), "'tpu'", "cuda", "cpu");
     refused(Cli.runOver(input, output, "--emit", "kv", "--full-logits"), "--full-logits", "kv");
+  }
+
+  @Test
+  void cudaWhereThereIsNone() {
+    assumeTrue(CudaBackend.unavailable().isPresent(), "there is a GPU");
+    refused(Cli.runOver(input, output, "--backend", "cuda"), "cuda", "cpu");
   }
 
   @Test

@@ -82,6 +82,7 @@ class GpuCheckTest {
   void theGpuThatIsThereIsLookedAt() {
     assumeTrue(CudaBackend.unavailable().isEmpty(), () -> CudaBackend.unavailable().get());
     GpuCheck.check(conf, Map.of(), "executor 1");
+    conf.set("spark.sparsefill.attention", "dense");
     conf.set("spark.sparsefill.max-tokens", "1000000000");
     assertThatThrownBy(() -> GpuCheck.check(conf, Map.of(), "executor 1"))
         .isInstanceOf(IllegalStateException.class)

@@ -89,8 +89,6 @@ class RunBackendTest {
             .config("spark.serializer", "org.apache.spark.serializer.KryoSerializer")
             .getOrCreate();
     BackendChoice here = Engine.backend("auto", ModelConfig.read(MODEL));
-    assertThat(RunBackend.answers(spark, MODEL.toString()))
-        .isNotEmpty()
-        .allMatch(here::equals);
+    assertThat(RunBackend.answers(spark, MODEL.toString())).isNotEmpty().allMatch(here::equals);
   }
 }

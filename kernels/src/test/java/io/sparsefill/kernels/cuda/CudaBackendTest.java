@@ -166,7 +166,8 @@ class CudaBackendTest {
         assertThat(one.heldBytes()).isEqualTo(before + (64L << 20));
         one.unreserve();
         assertThat(one.heldBytes()).isEqualTo(before);
-        assertThat(other.reservable()).isBetween(reservable + (60L << 20), reservable + (68L << 20));
+        assertThat(other.reservable())
+            .isBetween(reservable + (60L << 20), reservable + (68L << 20));
       }
     }
   }
