@@ -14,8 +14,9 @@ import org.apache.parquet.io.InputFile;
 import org.apache.parquet.schema.MessageType;
 
 /**
- * Reads one Parquet file of a table row by row, without Spark and with page checksums verified. It
- * holds one row group of the chosen columns at a time.
+ * Reads one Parquet file of a table row by row, without Spark and with page checksums verified (the
+ * kv table has none; its cells carry their own). It holds one row group of the chosen columns at a
+ * time.
  */
 final class StoredRows implements Closeable {
   private final String path;
