@@ -100,7 +100,7 @@ public final class EngineLease implements AutoCloseable {
       throw e; // no document's failure
     } catch (OutOfDeviceMemory e) {
       owner.tally().addFailed(begun - asked);
-      throw owner.explained(e, engines.key(), tokens);
+      throw owner.explained(e, engines.key(), tokens, room);
     } catch (Exception | Error e) {
       owner.tally().addFailed(begun - asked);
       owner.failIfLost(e);

@@ -13,7 +13,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.function.BiFunction;
 import java.util.function.Predicate;
 import java.util.function.ToIntFunction;
 import org.apache.spark.SparkEnv;
@@ -43,10 +42,22 @@ public final class ExecutorEngines implements AutoCloseable {
           CompletableFuture.delayedExecutor(KEPT_SECONDS, TimeUnit.SECONDS),
           ExecutorEngines::advice);
 
+  /** What else to change when a device has too little memory. */
+  @FunctionalInterface
+  interface Advice {
+    /**
+     * For engines of a kind, and a document.
+     *
+     * @param tokens of the document
+     * @param room tokens that may follow on its cache; 0 if that is not kept
+     */
+    Optional<String> of(KeptEngines.Key key, int tokens, int room);
+  }
+
   private final KeptEngines.Opener opener;
   private final ToIntFunction<BackendKind> atOnce;
   private final Executor afterIdle;
-  private final BiFunction<KeptEngines.Key, Integer, Optional<String>> advice;
+  private final Advice advice;
   private final Map<KeptEngines.Key, KeptEngines> kept = new HashMap<>();
   private final Map<KeptEngines.Device, DeviceTurns> turns = new HashMap<>();
   private final EngineFigures.Tally tally = new EngineFigures.Tally();
@@ -57,14 +68,13 @@ public final class ExecutorEngines implements AutoCloseable {
    *
    * @param atOnce how many documents a device pre-fills at a time
    * @param afterIdle runs what it is given when engines that nobody uses have been kept long enough
-   * @param advice what else to change when a device has too little memory for engines and a
-   *     document of some length
+   * @param advice what else to change when a device has too little memory
    */
   ExecutorEngines(
       KeptEngines.Opener opener,
       ToIntFunction<BackendKind> atOnce,
       Executor afterIdle,
-      BiFunction<KeptEngines.Key, Integer, Optional<String>> advice) {
+      Advice advice) {
     this.opener = opener;
     this.atOnce = atOnce;
     this.afterIdle = afterIdle;
@@ -72,14 +82,14 @@ public final class ExecutorEngines implements AutoCloseable {
   }
 
   /** What the RAPIDS Accelerator's pool leaves of a GPU is seldom what a model needs. */
-  private static Optional<String> advice(KeptEngines.Key key, int tokens) {
+  private static Optional<String> advice(KeptEngines.Key key, int tokens, int room) {
     if (key.kind() != BackendKind.CUDA || SparkEnv.get() == null) {
       return Optional.empty();
     }
     return RapidsPool.advice(
         SparkEnv.get().conf(),
         CudaDevice.at(key.ordinal()).totalBytes(),
-        Engine.memoryPlan(key.options(), tokens).total());
+        Engine.memoryPlan(key.options(), tokens, room).total());
   }
 
   /** Those of this JVM. */
@@ -110,7 +120,7 @@ public final class ExecutorEngines implements AutoCloseable {
       complete = true;
       return new EngineLease(this, engines);
     } catch (OutOfDeviceMemory e) {
-      throw explained(e, key, 1);
+      throw explained(e, key, 1, 0);
     } catch (RuntimeException | Error e) {
       failIfLost(e);
       throw e;
@@ -122,9 +132,10 @@ public final class ExecutorEngines implements AutoCloseable {
   }
 
   /** A failure for want of memory, with what else to change. */
-  OutOfDeviceMemory explained(OutOfDeviceMemory failure, KeptEngines.Key key, int tokens) {
+  OutOfDeviceMemory explained(
+      OutOfDeviceMemory failure, KeptEngines.Key key, int tokens, int room) {
     return advice
-        .apply(key, tokens)
+        .of(key, tokens, room)
         .map(more -> new OutOfDeviceMemory(failure.getMessage() + "; " + more))
         .orElse(failure);
   }

@@ -49,7 +49,7 @@ class ExecutorEnginesTest {
     options = TestOptions.of(TINY.write(folder)).build();
     engines =
         new ExecutorEngines(
-            this::open, kind -> 1, whenIdle::add, (key, tokens) -> Optional.empty());
+            this::open, kind -> 1, whenIdle::add, (key, tokens, room) -> Optional.empty());
   }
 
   @AfterEach
@@ -203,7 +203,7 @@ class ExecutorEnginesTest {
             this::open,
             BackendKind::documentsAtOnce,
             whenIdle::add,
-            (key, tokens) -> Optional.empty());
+            (key, tokens, room) -> Optional.empty());
     Gate gate = new Gate();
     try (EngineLease first = engines.lease(options);
         EngineLease second = engines.lease(options)) {

@@ -48,7 +48,7 @@ class SharedDeviceTest {
             this::open,
             kind -> 1,
             later -> {},
-            (key, tokens) -> Optional.of("a pool holds it from " + tokens + " tokens"));
+            (key, tokens, room) -> Optional.of("a pool holds it from " + tokens + " tokens"));
   }
 
   @AfterEach
