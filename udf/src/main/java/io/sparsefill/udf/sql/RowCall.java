@@ -5,11 +5,11 @@ import java.lang.reflect.Method;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.TreeSet;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.expressions.ScalaUDF;
 import org.apache.spark.sql.catalyst.trees.TreeNodeTag;
 import org.apache.spark.sql.execution.SparkPlan;
+import scala.Option;
 import scala.collection.Iterator;
 import scala.collection.immutable.Set;
 import scala.jdk.javaapi.CollectionConverters;
@@ -95,11 +95,10 @@ record RowCall(TextFunction<?> function, String expression, String operator, Lis
   }
 
   private static List<String> reasons(SparkPlan operator) {
-    return operator
-        .getTagValue(REASONS)
-        .map(found -> (java.util.Set<String>) new TreeSet<>(CollectionConverters.asJava(found)))
-        .map(List::copyOf)
-        .getOrElse(List::of);
+    Option<Set<String>> found = operator.getTagValue(REASONS);
+    return found.isEmpty()
+        ? List.of()
+        : CollectionConverters.asJava(found.get()).stream().sorted().toList();
   }
 
   /** What stays on the CPU and why, as far as it is known. */

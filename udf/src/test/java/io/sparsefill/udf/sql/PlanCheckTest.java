@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import org.apache.spark.SparkConf;
 import org.apache.spark.SparkEnv;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.expressions.Literal;
@@ -47,7 +48,7 @@ class PlanCheckTest {
     session
         .spark()
         .createDataset(
-            new org.apache.spark.api.java.JavaSparkContext(session.spark().sparkContext())
+            new JavaSparkContext(session.spark().sparkContext())
                 .parallelize(List.of("One text."))
                 .rdd(),
             Encoders.STRING())
