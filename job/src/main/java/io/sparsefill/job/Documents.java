@@ -73,7 +73,8 @@ public final class Documents {
         yield read(tasks, files.subList(0, wanted), InputFile::length, TextReader::new);
       }
       case JSONL -> {
-        List<LineSplit> splits = LineSplit.of(conf, files);
+        long bytes = files.stream().mapToLong(InputFile::length).sum();
+        List<LineSplit> splits = LineSplit.of(conf, files, SourceOrder.share(tasks, bytes));
         yield limited(
             read(tasks, splits, LineSplit::stored, (c, s) -> new JsonlReader(c, columns, s)), in);
       }

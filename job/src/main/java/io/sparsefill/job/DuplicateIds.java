@@ -5,9 +5,9 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
-/** Sees to it that a document's name is given once. */
-public final class DuplicateIds {
-  private DuplicateIds() {}
+/** Sees to it that a document's name is given once in a whole input. */
+final class DuplicateIds {
+  private final Map<String, String> firstSource = new HashMap<>();
 
   /**
    * The first document of a name in source order keeps its place, whatever became of it; each later
@@ -15,11 +15,10 @@ public final class DuplicateIds {
    * before must be among them ({@link DocumentSummary#isDone}): else a second run would take the
    * second for the first.
    *
-   * @param documents in source order
+   * @param documents the next of the input, in source order
    * @return the same documents in the same order
    */
-  public static List<DocumentSummary> mark(List<DocumentSummary> documents) {
-    Map<String, String> firstSource = new HashMap<>();
+  List<DocumentSummary> mark(List<DocumentSummary> documents) {
     List<DocumentSummary> marked = new ArrayList<>(documents.size());
     for (DocumentSummary document : documents) {
       String first = firstSource.putIfAbsent(document.docId(), document.source());

@@ -49,7 +49,11 @@ final class InOrder<A, B> implements Iterator<B>, AutoCloseable {
 
   @Override
   public boolean hasNext() {
-    return !underWay.isEmpty() || source.hasNext();
+    boolean more = !underWay.isEmpty() || source.hasNext();
+    if (!more) {
+      pool.close(); // a task may go through many of these before it ends
+    }
+    return more;
   }
 
   /** Throws what the function threw for this element. */

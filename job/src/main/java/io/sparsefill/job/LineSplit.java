@@ -13,18 +13,26 @@ import org.apache.hadoop.conf.Configuration;
  * @param stored about how many stored bytes are read
  */
 record LineSplit(InputFile file, long start, long end, long stored) implements Serializable {
-  private static final long SPLIT_BYTES = 32L << 20;
+  private static final long MOST_BYTES = 32L << 20;
 
-  /** Cuts files into splits which many tasks can share, in source order. */
-  static List<LineSplit> of(Configuration conf, List<InputFile> files) {
+  /** Smaller splits would cost more in opening files than they bring. */
+  private static final long LEAST_BYTES = 1L << 20;
+
+  /**
+   * Cuts files into splits which many tasks can share, in source order.
+   *
+   * @param wanted bytes of a split, where that is a reasonable number
+   */
+  static List<LineSplit> of(Configuration conf, List<InputFile> files, long wanted) {
+    long most = Math.max(LEAST_BYTES, Math.min(MOST_BYTES, wanted));
     List<LineSplit> splits = new ArrayList<>();
     for (InputFile file : files) {
       if (file.isCompressed(conf)) {
         splits.add(new LineSplit(file, 0, Long.MAX_VALUE, file.length()));
         continue;
       }
-      for (long start = 0; start < file.length(); start += SPLIT_BYTES) {
-        long end = Math.min(file.length(), start + SPLIT_BYTES);
+      for (long start = 0; start < file.length(); start += most) {
+        long end = Math.min(file.length(), start + most);
         splits.add(new LineSplit(file, start, end, end - start));
       }
     }

@@ -16,8 +16,10 @@ import scala.Function1;
  * of everything that {@link Documents} reads follow it.
  */
 final class SourceOrder {
-  /** So that the slowest task is a small part of the reading. */
-  private static final int TASKS_PER_CORE = 4;
+  /**
+   * So that what one task takes, for which engines wait at first, is a small part of the reading.
+   */
+  private static final int TASKS_PER_CORE = 16;
 
   private SourceOrder() {}
 
@@ -32,7 +34,7 @@ final class SourceOrder {
       JavaSparkContext spark, List<T> pieces, ToLongFunction<T> bytes) {
     // A piece costs something even when it is empty.
     long total = pieces.stream().mapToLong(p -> bytes.applyAsLong(p) + 1).sum();
-    long share = Math.max(1, total / ((long) TASKS_PER_CORE * spark.defaultParallelism()));
+    long share = share(spark, total);
     List<byte[]> groups = new ArrayList<>();
     ArrayList<T> group = new ArrayList<>();
     long weight = 0;
@@ -49,6 +51,11 @@ final class SourceOrder {
       groups.add(JavaBytes.of(group));
     }
     return spark.parallelize(groups, Math.max(1, groups.size()));
+  }
+
+  /** The weight of what one task should read, of all input's. */
+  static long share(JavaSparkContext spark, long total) {
+    return Math.max(1, total / ((long) TASKS_PER_CORE * spark.defaultParallelism()));
   }
 
   /** The pieces of one element that {@link #spread} made. */

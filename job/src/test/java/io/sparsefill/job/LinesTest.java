@@ -104,7 +104,7 @@ class LinesTest {
       out.write(content);
     }
     InputFile file = InputFile.list(conf, path.toString()).get(0);
-    List<LineSplit> splits = LineSplit.of(conf, List.of(file));
+    List<LineSplit> splits = LineSplit.of(conf, List.of(file), 1);
     assertThat(splits).hasSize(1);
     assertThat(read(file, splits.get(0).start(), splits.get(0).end())).isEqualTo(oracle(content));
   }

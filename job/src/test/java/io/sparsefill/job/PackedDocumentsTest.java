@@ -53,7 +53,7 @@ class PackedDocumentsTest {
   @Test
   void everyBinIsAPartitionWithItsDocumentsLongestFirst() {
     assertThat(TestSpark.session().conf().get("spark.sql.adaptive.enabled")).isEqualTo("true");
-    try (TokenizedCorpus corpus = TokenizedCorpus.of(documents(100))) {
+    try (TokenizedCorpus corpus = TokenizedCorpus.whole(documents(100))) {
       assertThat(corpus.summaries()).hasSize(100);
       List<PlannedWave> plan = Packing.waves(corpus.summaries(), COST, 3, 2, 0.5);
       assertThat(plan).hasSizeGreaterThan(1);
@@ -68,7 +68,7 @@ class PackedDocumentsTest {
 
   @Test
   void aWaveRunsItsOwnBinsOnlyAndTheShuffleIsWrittenOnce() throws Exception {
-    try (TokenizedCorpus corpus = TokenizedCorpus.of(documents(60))) {
+    try (TokenizedCorpus corpus = TokenizedCorpus.whole(documents(60))) {
       List<PlannedWave> plan = Packing.waves(corpus.summaries(), COST, 2, 1, 0.4);
       assertThat(plan).hasSizeGreaterThan(1);
       PackedDocuments packed = corpus.pack(plan);
@@ -102,8 +102,32 @@ class PackedDocumentsTest {
   }
 
   @Test
+  void sectionsGiveTheSameDocumentsInTheSameOrderAndWhatIsKnownCanBePacked() throws Exception {
+    List<DocumentSummary> whole;
+    try (TokenizedCorpus corpus = TokenizedCorpus.whole(documents(100))) {
+      whole = List.copyOf(corpus.summaries());
+    }
+    try (TokenizedCorpus corpus = TokenizedCorpus.of(documents(100))) {
+      assertThat(corpus.summaries()).isEmpty();
+      List<DocumentSummary> first = corpus.take(corpus.begin(2, 1));
+      assertThat(first).isEqualTo(whole.subList(0, 40)); // 20 in each partition
+      assertThat(corpus.isWhole()).isFalse();
+      List<PlannedWave> plan = Packing.waves(first, COST, 2, 1, 100);
+      PackedDocuments packed = corpus.pack(plan);
+      assertThat(tasks(() -> packed.wave(0).count())).isEqualTo(2 + plan.get(0).bins().size());
+      assertThat(partitions(packed.wave(0))).isEqualTo(planned(plan.get(0)));
+
+      corpus.take(corpus.begin(5, 2)); // two tasks for three partitions
+      assertThat(corpus.isWhole()).isTrue();
+      assertThat(corpus.summaries()).isEqualTo(whole);
+      plan = Packing.waves(corpus.summaries(), COST, 2, 1, 100);
+      assertThat(partitions(corpus.pack(plan).wave(0))).isEqualTo(planned(plan.get(0)));
+    }
+  }
+
+  @Test
   void aDocumentThatIsMissingOrPlannedTwiceIsNotPassedOver() throws IOException {
-    try (TokenizedCorpus corpus = TokenizedCorpus.of(documents(5))) {
+    try (TokenizedCorpus corpus = TokenizedCorpus.whole(documents(5))) {
       List<DocumentSummary> more = new ArrayList<>(corpus.summaries());
       more.add(new DocumentSummary("new", "", 7, "gone", DocumentStatus.OK, null));
       List<PlannedWave> plan = Packing.waves(more, COST, 1, 1, 100);
@@ -119,7 +143,7 @@ class PackedDocumentsTest {
 
   @Test
   void anEmptyCorpusGivesAnEmptyPlan() {
-    try (TokenizedCorpus corpus = TokenizedCorpus.of(documents(0))) {
+    try (TokenizedCorpus corpus = TokenizedCorpus.whole(documents(0))) {
       assertThat(corpus.summaries()).isEmpty();
       assertThat(Packing.waves(corpus.summaries(), COST, 4, 1, 10)).isEmpty();
     }

@@ -156,4 +156,63 @@ class ScheduleTest {
     assertThat(waves).hasSizeGreaterThan(5);
     assertThat(two).isLessThan(oneByOne).isLessThanOrEqualTo(1.03);
   }
+
+  /**
+   * With reading and tokenising, 300,000 tokens/s for a core as Hugging Face's tokenizers do,
+   * beside waves. Oracle: the same bound, which knows nothing of reading.
+   */
+  @ParameterizedTest
+  @CsvSource({"8", "16"})
+  void withReadingDocumentsTakeAtMostFivePercentLongerThanTheyMust(int cores) {
+    for (int slots : new int[] {1, 8, 64, 512}) {
+      for (int seed : SEEDS) {
+        List<DocumentSummary> documents = documents(DOCUMENTS, seed);
+        double bound = bound(documents, slots, COST::seconds);
+        double over = simulated(documents, slots, cores, 300_000, COST::seconds).seconds() / bound;
+        assertThat(over).as("%d slots, seed %d", slots, seed).isLessThanOrEqualTo(1.05);
+      }
+    }
+  }
+
+  /**
+   * Cores that tokenise hardly twice as fast as an engine pre-fills: reading everything first would
+   * keep engines waiting for a tenth of the run. Oracle: the time in which slots had a document.
+   */
+  @ParameterizedTest
+  @CsvSource({"4, 1", "4, 8", "8, 1", "8, 8", "16, 1", "16, 8"})
+  void withSlowReadingEnginesAreIdleForLessThanFivePercent(int cores, int slots) {
+    for (int seed : SEEDS) {
+      List<DocumentSummary> documents = documents(DOCUMENTS, seed);
+      ClusterSimulation.Result run = simulated(documents, slots, cores, 60_000, COST::seconds);
+      assertThat(run.idle()).as("seed %d", seed).isLessThan(0.05);
+      ToDoubleFunction<DocumentSummary> real = wrong(documents, seed);
+      assertThat(simulated(documents, slots, cores, 60_000, real).idle())
+          .as("seed %d, wrong predictions", seed)
+          .isLessThan(0.05);
+    }
+  }
+
+  private static ClusterSimulation.Result simulated(
+      List<DocumentSummary> documents,
+      int slots,
+      int cores,
+      double tokensPerSecond,
+      ToDoubleFunction<DocumentSummary> real) {
+    ClusterSimulation.Result run =
+        new ClusterSimulation(slots, cores, tokensPerSecond, COST, WAVE_SECONDS, real)
+            .run(documents);
+    double all = documents.stream().mapToLong(DocumentSummary::tokenCount).sum();
+    System.out.printf(
+        Locale.ROOT,
+        "%3d slots of %2d cores: reading %6.1f s with all, first wave at %5.1f s, %2d waves,"
+            + " %.1f %% over the bound, idle %.1f %%%n",
+        slots,
+        cores,
+        all / tokensPerSecond / (cores * slots),
+        run.firstWave(),
+        run.waves(),
+        100 * (run.seconds() / bound(documents, slots, real) - 1),
+        100 * run.idle());
+    return run;
+  }
 }

@@ -140,7 +140,7 @@ class TokenizingTest {
     var read = Documents.read(TestSpark.session(), TestSpark.input(folder, "jsonl"));
     try (TextTokenizer direct = TextTokenizer.open(model, BosPolicy.AUTO);
         TokenizedCorpus corpus =
-            TokenizedCorpus.of(
+            TokenizedCorpus.whole(
                 Tokenizing.tokenize(
                     read, options, (id, sha) -> id.equals("done") && sha.equals(doneSha)))) {
       List<DocumentSummary> found = corpus.summaries();

@@ -13,8 +13,10 @@ import java.util.Map;
  * @param heldBackSeconds in which rows waited for others to be written, summed over tasks; most of
  *     it is inside pre-fills, so it bounds how long a slow disk kept engines from computing
  * @param taskSeconds from each task's start to its end, summed over tasks
- * @param slotSeconds wall time of the waves, times the tasks that can run at once
- * @param readingSeconds wall time of reading and tokenising before the first wave, times the same
+ * @param slotSeconds wall time from the first wave's beginning to the newest commit, times the
+ *     tasks that can pre-fill at once
+ * @param readingSeconds wall time of reading and tokenising before the first wave, times the same;
+ *     what is read beside waves is not in it
  */
 public record Throughput(
     List<Measured> costs,
@@ -56,8 +58,8 @@ public record Throughput(
 
   /**
    * Share of the slots' time, from the beginning of reading, in which no pre-fill ran: that of the
-   * tasks, that of slots without a task, such as at the end of the last wave, and reading and
-   * tokenising; 0 before the first wave.
+   * tasks, that of slots without a task, such as at the end of the last wave or while documents are
+   * not read fast enough, and reading before the first wave; 0 before that.
    */
   public double idle() {
     double all = slotSeconds + readingSeconds;

@@ -11,15 +11,23 @@ import org.apache.spark.sql.SparkSession;
 /**
  * What a task that pre-fills takes of a cluster. Where executors have GPUs and tasks do not ask for
  * them by configuration, such a task alone asks for a whole GPU and that GPU's share of its
- * executor's cores, so that reading and tokenising run one task per core on the same executors.
+ * executor's cores, so that reading and tokenising run one task per core on the same executors. It
+ * leaves a quarter of them, on which later documents are read and tokenised meanwhile.
  *
  * @param threads cores of one task
  * @param slots how many run at once, at least 1
+ * @param reading how many tasks of reading and tokenising run at once while none pre-fills
+ * @param beside how many of those have room beside pre-fills; 0 where a pre-fill takes all of its
+ *     slot, so that reading first is as good
  * @param profile what its stage asks for, or null when that is what the configuration says
  */
-record PrefillTasks(int threads, int slots, ResourceProfile profile) {
+record PrefillTasks(int threads, int slots, int reading, int beside, ResourceProfile profile) {
   private static final String GPU = "gpu";
   private static final String EXECUTOR_GPUS = "spark.executor.resource.gpu.amount";
+
+  /** One of so many cores reads while the others pre-fill. */
+  private static final int READING_SHARE = 4;
+
   private static final String TASK_GPUS = "spark.task.resource.gpu.amount";
 
   /**
@@ -45,12 +53,12 @@ record PrefillTasks(int threads, int slots, ResourceProfile profile) {
     int bySlots = Math.max(1, parallelism / cpus);
     int gpus = conf.getInt(EXECUTOR_GPUS, 0);
     if (gpus == 0) {
-      return new PrefillTasks(cpus, bySlots, null);
+      return new PrefillTasks(cpus, bySlots, bySlots, 0, null);
     }
     double asked = conf.getDouble(TASK_GPUS, 0);
     if (asked >= 1) {
-      int byGpus = executors * (int) (gpus / asked);
-      return new PrefillTasks(cpus, Math.max(1, Math.min(byGpus, bySlots)), null);
+      int slots = Math.max(1, Math.min(executors * (int) (gpus / asked), bySlots));
+      return new PrefillTasks(cpus, slots, slots, 0, null);
     }
     if (conf.getBoolean("spark.dynamicAllocation.enabled", false)) {
       throw new UsageException(
@@ -60,12 +68,15 @@ record PrefillTasks(int threads, int slots, ResourceProfile profile) {
               + "=1, or turn dynamic allocation off");
     }
     int cores = conf.getInt("spark.executor.cores", cpus);
-    int threads = Math.max(cpus, cores / gpus);
+    int share = cores / gpus;
+    int readers = share / (READING_SHARE * cpus);
+    int threads = Math.max(cpus, share - readers * cpus);
     ResourceProfile profile =
         new ResourceProfileBuilder()
             .require(new TaskResourceRequests().cpus(threads).resource(GPU, 1))
             .build();
-    return new PrefillTasks(threads, executors * gpus, profile);
+    int slots = executors * gpus;
+    return new PrefillTasks(threads, slots, bySlots, readers * slots, profile);
   }
 
   /**

@@ -33,7 +33,7 @@ final class Progress implements AutoCloseable {
   private final ProgressState state = new ProgressState();
   private final Counters counters;
   private final Listener listener = new Listener();
-  private final long started = System.nanoTime();
+  private volatile long started;
   private final ScheduledExecutorService timer;
   private final ScheduledFuture<?> ticking;
 
@@ -87,9 +87,16 @@ final class Progress implements AutoCloseable {
     return counters;
   }
 
-  /** Sets what the whole run is. */
-  void expect(long documents, long tokens, double predictedSeconds) {
-    state.expect(documents, tokens, predictedSeconds);
+  /**
+   * Sets what is known of the run; shows nothing, and counts no time, before the first.
+   *
+   * @param last whether that is all of it
+   */
+  void expect(long documents, long tokens, double predictedSeconds, boolean last) {
+    if (!state.isKnown()) {
+      started = System.nanoTime();
+    }
+    state.expect(documents, tokens, predictedSeconds, last);
   }
 
   private double elapsed() {
@@ -97,6 +104,9 @@ final class Progress implements AutoCloseable {
   }
 
   private void show() {
+    if (!state.isKnown()) {
+      return;
+    }
     if (terminal == null) {
       log.info("{}", state.line(elapsed()));
     } else {
@@ -110,7 +120,7 @@ final class Progress implements AutoCloseable {
     ticking.cancel(false);
     timer.shutdown();
     spark.removeSparkListener(listener);
-    if (terminal != null) {
+    if (terminal != null && state.isKnown()) {
       show();
       terminal.println();
     }

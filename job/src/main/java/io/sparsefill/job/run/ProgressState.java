@@ -18,12 +18,23 @@ final class ProgressState {
   private long allDocuments;
   private long allTokens;
   private double allPredictedSeconds;
+  private boolean whole;
 
-  /** Sets what the whole run is: after planning, and again when the cost model has learnt. */
-  synchronized void expect(long documents, long tokens, double predictedSeconds) {
+  /**
+   * Sets what is known of the run.
+   *
+   * @param last whether that is all of it; while documents are still being read it is not
+   */
+  synchronized void expect(long documents, long tokens, double predictedSeconds, boolean last) {
     allDocuments = documents;
     allTokens = tokens;
     allPredictedSeconds = predictedSeconds;
+    whole = last;
+  }
+
+  /** Whether anything is known. */
+  synchronized boolean isKnown() {
+    return allDocuments > 0;
   }
 
   /** Replaces what a task has reported so far. */
@@ -62,12 +73,15 @@ final class ProgressState {
     Report done = done();
     return String.format(
         Locale.ROOT,
-        "%,d/%,d documents, %,d/%,d tokens, %,.0f tokens/s, %s left",
+        "%,d%s%,d documents, %,d%s%,d tokens, %,.0f tokens/s, %s%s left",
         done.documents(),
+        whole ? "/" : " of at least ",
         allDocuments,
         done.tokens(),
+        whole ? "/" : " of at least ",
         allTokens,
         elapsed > 0 ? done.tokens() / elapsed : 0,
+        whole ? "" : "at least ",
         duration(secondsLeft(elapsed)));
   }
 

@@ -6,12 +6,13 @@ import io.sparsefill.job.DocumentRow;
 import io.sparsefill.job.DocumentSummary;
 import io.sparsefill.job.Documents;
 import io.sparsefill.job.PlannedWave;
+import io.sparsefill.job.Schedule;
 import io.sparsefill.job.TokenizedCorpus;
+import io.sparsefill.job.TokenizedDocument;
 import io.sparsefill.job.Tokenizing;
 import io.sparsefill.job.output.Manifest;
 import io.sparsefill.job.output.OutputFolder;
 import io.sparsefill.job.output.OutputPreview;
-import io.sparsefill.job.output.TaskOutput;
 import io.sparsefill.job.output.Throughput;
 import io.sparsefill.kernels.MemoryPlan;
 import io.sparsefill.udf.BackendChoice;
@@ -23,7 +24,6 @@ import java.security.SecureRandom;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
-import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
@@ -40,14 +40,11 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A run from its options to its summary. {@link #execute} is the walk of all documents: check the
- * model, open the output, read and tokenise what is not done, commit the rows of documents that
- * cannot be pre-filled, then wave by wave pre-fill and commit ({@link Waves}).
+ * model, open the output, then read and tokenise what is not done, and wave by wave pre-fill and
+ * commit it ({@link Waves}).
  */
 public final class Run {
   private static final Logger log = LoggerFactory.getLogger(Run.class);
-
-  /** Number of the wave of documents that are not pre-filled. */
-  private static final int FIRST_WAVE = 1;
 
   private final SparkSession spark;
   private final RunOptions options;
@@ -69,7 +66,7 @@ public final class Run {
     this.corpus = corpus;
     Prediction prediction = prediction(spark, options, model, output.manifest().runs());
     log.info("Seconds of a document are {}", prediction.basis());
-    this.tally = new Tally(corpus.summaries(), options.limits().maxErrorRate(), prediction.cost());
+    this.tally = new Tally(options.limits().maxErrorRate(), prediction.cost());
   }
 
   /**
@@ -93,9 +90,9 @@ public final class Run {
                 model.identity(options).fields(),
                 newRunId(),
                 model.settings(options, spark.sparkContext().applicationId()));
-        TokenizedCorpus corpus = readAndTokenize(spark, options, model, output.done())) {
+        TokenizedCorpus corpus =
+            TokenizedCorpus.of(tokenized(spark, options, model, output.done()))) {
       Run run = new Run(spark, options, model, output, corpus);
-      run.commitWhatIsNotPrefilled();
       Throughput throughput = run.prefillInWaves();
       double seconds = (System.nanoTime() - started) / 1e9;
       RunSummary summary =
@@ -130,10 +127,10 @@ public final class Run {
                 output,
                 model.identity(options).fields());
     Prediction prediction = prediction(spark, options, model, found.runs());
-    try (TokenizedCorpus corpus = readAndTokenize(spark, options, model, found.done())) {
+    try (TokenizedCorpus corpus = wholeCorpus(spark, options, model, found.done())) {
       int slots = PrefillTasks.of(spark).slots();
       List<PlannedWave> waves =
-          Waves.plan(corpus.summaries(), prediction.cost(), slots, options.limits().waveSeconds());
+          Schedule.of(corpus.summaries(), prediction.cost(), slots, options.limits().waveSeconds());
       return new RunPlan(
           corpus.summaries(),
           waves,
@@ -165,21 +162,24 @@ public final class Run {
         tokens, memory, here ? RunBackend.deviceBytes(options.compute().backend()) : 0);
   }
 
-  private static TokenizedCorpus readAndTokenize(
-      SparkSession spark, RunOptions options, CheckedModel model, Set<String> done)
-      throws IOException {
+  private static TokenizedCorpus wholeCorpus(
+      SparkSession spark, RunOptions options, CheckedModel model, Set<String> done) {
+    spark.sparkContext().setJobDescription("reading and tokenising " + options.input().input());
+    try {
+      return TokenizedCorpus.whole(tokenized(spark, options, model, done));
+    } finally {
+      spark.sparkContext().setJobDescription(null);
+    }
+  }
+
+  private static JavaRDD<TokenizedDocument> tokenized(
+      SparkSession spark, RunOptions options, CheckedModel model, Set<String> done) {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     Broadcast<Set<String>> finished = context.broadcast(new HashSet<>(done));
-    context.setJobDescription("reading and tokenising " + options.input().input());
-    try {
-      return TokenizedCorpus.of(
-          Tokenizing.tokenize(
-              documents(spark, options),
-              model.tokenizing(options),
-              (docId, sha) -> finished.value().contains(OutputFolder.doneKey(docId, sha))));
-    } finally {
-      context.setJobDescription(null);
-    }
+    return Tokenizing.tokenize(
+        documents(spark, options),
+        model.tokenizing(options),
+        (docId, sha) -> finished.value().contains(OutputFolder.doneKey(docId, sha)));
   }
 
   private static void refuseOutputInsideInput(SparkSession spark, RunOptions options) {
@@ -198,48 +198,9 @@ public final class Run {
     }
   }
 
-  /**
-   * Rows of documents that failed on the way here or were left out; first, so that too many errors
-   * cost no pre-fill.
-   */
-  private void commitWhatIsNotPrefilled() throws IOException {
-    List<DocumentRow> rows = new ArrayList<>();
-    for (DocumentSummary document : corpus.summaries()) {
-      if (!document.isToPrefill() && !document.isDone()) {
-        rows.add(
-            new DocumentRow(
-                document.docId(),
-                document.source(),
-                document.contentSha256(),
-                0,
-                document.status(),
-                document.error(),
-                null,
-                null,
-                null,
-                null,
-                output.fingerprint(),
-                output.runId()));
-      }
-    }
-    if (!rows.isEmpty()) {
-      output.commitWave(FIRST_WAVE, List.of(TaskOutput.ofDocuments(rows)));
-      tally.add(rows);
-    }
-  }
-
-  /** Returns what was measured; null when there was nothing to pre-fill. */
+  /** Returns what was measured; null when nothing was pre-filled. */
   private Throughput prefillInWaves() throws IOException {
-    List<DocumentSummary> left =
-        corpus.summaries().stream().filter(DocumentSummary::isToPrefill).toList();
-    if (left.isEmpty() || tally.errorRateExceeded()) {
-      return null;
-    }
     try (Progress progress = new Progress(spark.sparkContext(), Progress.terminal())) {
-      progress.expect(
-          left.size(),
-          left.stream().mapToLong(DocumentSummary::tokenCount).sum(),
-          left.stream().mapToDouble(tally.assumed()::seconds).sum());
       Waves waves =
           new Waves(
               spark,
@@ -248,9 +209,60 @@ public final class Run {
               tally,
               conditions(spark, options),
               options.limits().waveSeconds(),
-              wave -> prefillPartition(wave, progress));
-      return waves.prefill(left, FIRST_WAVE + 1);
+              () -> PrefillTasks.of(spark),
+              new Reading(spark, corpus, options.input().input()),
+              work(progress));
+      return waves.prefill();
     }
+  }
+
+  private Waves.Work work(Progress progress) {
+    return new Waves.Work() {
+      private long known;
+      private long tokens;
+      private double seconds;
+
+      @Override
+      public PrefillPartition prefill(int wave) {
+        return prefillPartition(wave, progress);
+      }
+
+      @Override
+      public DocumentRow withoutPrefill(DocumentSummary document) {
+        return Run.this.withoutPrefill(document);
+      }
+
+      @Override
+      public void know(List<DocumentSummary> documents, boolean last) {
+        for (DocumentSummary document : documents) {
+          if (document.isToPrefill()) {
+            known++;
+            tokens += document.tokenCount();
+            seconds += tally.assumed().seconds(document);
+          }
+        }
+        if (known > 0) {
+          progress.expect(known, tokens, seconds, last);
+        }
+      }
+    };
+  }
+
+  /** The row of a document that failed on the way here, or is left out. */
+  private DocumentRow withoutPrefill(DocumentSummary document) {
+    return new DocumentRow(
+        document.docId(),
+        document.source(),
+        document.contentSha256(),
+        0,
+        document.status(),
+        document.error(),
+        null,
+        null,
+        null,
+        null,
+        output.fingerprint(),
+        output.runId());
   }
 
   /** What pre-fills the bins of a wave. */

@@ -11,36 +11,39 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
-/** Counts committed documents rows of a run, on the driver. */
+/** Counts the documents of a run, as they become known and as they end, on the driver. */
 final class Tally {
   private static final int ERRORS_SHOWN = 5;
 
-  private final long all;
-  private final long doneBefore;
   private final double maxErrorRate;
   private final CostModel cost;
   private final List<String> errors = new ArrayList<>();
   private final Map<String, List<CostFit.Sample>> byDevice = new TreeMap<>();
+  private long all;
+  private long doneBefore;
   private long ok;
   private long failed;
   private long skipped;
   private long tokens;
 
   /**
-   * For the documents of a run.
+   * Of no documents yet.
    *
-   * @param documents all of the input
    * @param maxErrorRate failed documents over all of the input, above which the run ends
    * @param cost what documents are assumed to cost
    */
-  Tally(List<DocumentSummary> documents, double maxErrorRate, CostModel cost) {
-    this.all = documents.size();
-    this.doneBefore = documents.stream().filter(DocumentSummary::isDone).count();
+  Tally(double maxErrorRate, CostModel cost) {
     this.maxErrorRate = maxErrorRate;
     this.cost = cost;
   }
 
-  /** Counts rows that were committed. */
+  /** Counts documents of the input that have become known. */
+  void know(List<DocumentSummary> documents) {
+    all += documents.size();
+    doneBefore += documents.stream().filter(DocumentSummary::isDone).count();
+  }
+
+  /** Counts rows of documents that have ended. */
   void add(List<DocumentRow> rows) {
     for (DocumentRow row : rows) {
       switch (row.status()) {
@@ -63,9 +66,9 @@ final class Tally {
   }
 
   /**
-   * Whether more documents failed than are allowed. All documents of the input count, those
-   * finished by earlier runs too, so that repeating a command does not change the verdict on its
-   * last few failures.
+   * Whether more documents failed than are allowed of those that are known. All documents count,
+   * those finished by earlier runs too, so that repeating a command does not change the verdict on
+   * its last few failures. It is final once the whole input is known.
    */
   boolean errorRateExceeded() {
     return failed > maxErrorRate * all;

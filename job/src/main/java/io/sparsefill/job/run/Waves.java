@@ -3,54 +3,46 @@ package io.sparsefill.job.run;
 import io.sparsefill.job.CostModel;
 import io.sparsefill.job.DocumentRow;
 import io.sparsefill.job.DocumentSummary;
-import io.sparsefill.job.JavaBytes;
 import io.sparsefill.job.PackedDocuments;
-import io.sparsefill.job.Packing;
 import io.sparsefill.job.PlannedWave;
+import io.sparsefill.job.RunningJob;
+import io.sparsefill.job.Schedule;
 import io.sparsefill.job.TokenizedCorpus;
 import io.sparsefill.job.TokenizedDocument;
 import io.sparsefill.job.output.OutputFolder;
+import io.sparsefill.job.output.TaskOutput;
 import io.sparsefill.job.output.Throughput;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.Deque;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Set;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
-import java.util.function.IntFunction;
-import java.util.stream.Collectors;
-import org.apache.spark.api.java.JavaFutureAction;
+import java.util.function.Supplier;
+import org.apache.spark.SparkContext;
 import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.function.FlatMapFunction;
 import org.apache.spark.sql.SparkSession;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Pre-fills documents wave by wave: a Spark job over a wave's bins, then its commit. Two waves are
- * under way at a time: a slot that has ended its bin of one takes a bin of the next, instead of
- * waiting for the slowest and for the commit. Waves are committed one after the other in their
- * order, so what a crash costs is at most two of them.
+ * Reads documents and pre-fills them wave by wave: a Spark job over a wave's bins, then its commit.
+ * While waves are pre-filled, later documents are read ({@link Reading}), and what is known is
+ * planned when slots are about to need it ({@link Schedule}). Waves are committed one after the
+ * other in their order, so what a crash costs is at most two of them.
  */
 final class Waves {
+  static final String INTERRUPT_ON_CANCEL = "spark.job.interruptOnCancel";
+
   private static final Logger log = LoggerFactory.getLogger(Waves.class);
-
-  /**
-   * Tasks per slot and wave. With four, a run whose predictions are 20 % wrong ends 5.0 % after the
-   * least possible instead of 11.5 % in ScheduleTest's hardest case (one wave), but one that is
-   * predicted rightly up to 3.8 % late instead of 1.4 % in a wave; and at each task's end the
-   * engine waits until the last rows are written, into files that are a quarter as large. Costs are
-   * fitted to measured seconds from the first wave on, so predictions are trusted.
-   */
-  private static final int BINS_PER_SLOT = 1;
-
-  private static final int UNDER_WAY = 2;
-
-  private static final String INTERRUPT_ON_CANCEL = "spark.job.interruptOnCancel";
 
   /** The rest is planned anew when a wave took this many times longer or shorter than planned. */
   private static final double REPLAN_FACTOR = 1.5;
@@ -60,21 +52,42 @@ final class Waves {
   private final OutputFolder output;
   private final Tally tally;
   private final Map<String, String> conditions;
-  private final double waveSeconds;
-  private final IntFunction<PrefillPartition> prefill;
-  private final PrefillTasks tasks;
-  private final List<DocumentSummary> left = new ArrayList<>();
-  private EngineTime engines = EngineTime.NONE;
-  private long started;
+  private final Supplier<PrefillTasks> tasks;
+  private final PrefillTasks stage;
+  private final Schedule schedule;
+  private final Reading reading;
+  private final Work work;
+  private final WaveStarts starts = new WaveStarts();
+  private final Deque<UnderWay> underWay = new ArrayDeque<>();
+  private final List<DocumentRow> rowsToCommit = new ArrayList<>();
+  private final long opened = System.nanoTime();
+  private int begun;
   private int slots;
+  private double readingSeconds;
+  private List<PlannedWave> planned = List.of();
+  private PackedDocuments packed;
+  private EngineTime engines = EngineTime.NONE;
   private Throughput throughput;
+
+  /** What a run gives to its waves. */
+  interface Work {
+    /** Pre-fills the bins of a wave; gives one serialised {@link FilledBin} for each. */
+    FlatMapFunction<Iterator<TokenizedDocument>, byte[]> prefill(int wave);
+
+    /** The row of a document that is not pre-filled. */
+    DocumentRow withoutPrefill(DocumentSummary document);
+
+    /** Takes documents that have become known, and whether there are no more. */
+    void know(List<DocumentSummary> documents, boolean last);
+  }
 
   /**
    * For the documents of a run.
    *
    * @param conditions under which costs are measured, see {@link Throughput.Measured}
    * @param waveSeconds how long a wave should take
-   * @param prefill what pre-fills the bins of a wave, by the wave's number
+   * @param tasks what a cluster has for them, now
+   * @param reading of the same corpus
    */
   Waves(
       SparkSession spark,
@@ -83,49 +96,260 @@ final class Waves {
       Tally tally,
       Map<String, String> conditions,
       double waveSeconds,
-      IntFunction<PrefillPartition> prefill) {
+      Supplier<PrefillTasks> tasks,
+      Reading reading,
+      Work work) {
     this.spark = spark;
     this.corpus = corpus;
     this.output = output;
     this.tally = tally;
     this.conditions = conditions;
-    this.waveSeconds = waveSeconds;
-    this.prefill = prefill;
-    this.tasks = PrefillTasks.of(spark);
+    this.schedule = new Schedule(waveSeconds);
+    this.tasks = tasks;
+    this.stage = tasks.get();
+    this.reading = reading;
+    this.work = work;
   }
 
-  /** The waves of a run with nothing measured yet. */
-  static List<PlannedWave> plan(
-      List<DocumentSummary> documents, CostModel cost, int slots, double waveSeconds) {
-    return Packing.waves(documents, cost, slots, BINS_PER_SLOT, waveSeconds);
-  }
-
+  /**
+   * A wave between its beginning and its commit.
+   *
+   * @param cost that it was planned with
+   */
   private record UnderWay(
-      int number, String name, PlannedWave wave, JavaFutureAction<List<byte[]>> job) {}
+      int number,
+      String name,
+      PlannedWave wave,
+      CostModel cost,
+      WaveStarts.Start start,
+      RunningJob<FilledBin> job) {
+
+    boolean hasEnded() {
+      return job.result().isDone();
+    }
+
+    boolean hasBegun() {
+      return start.begun().isDone() || hasEnded();
+    }
+
+    boolean isLaidOut() {
+      return start.laidOut().isDone() || hasBegun();
+    }
+  }
 
   /**
    * Pre-fills documents until none is left or too many have failed.
    *
-   * @param firstWave the first wave's number in the output
-   * @return what was measured
+   * @return what was measured, or null when no wave was committed
    */
-  Throughput prefill(List<DocumentSummary> documents, int firstWave) throws IOException {
-    left.addAll(documents);
-    started = System.nanoTime();
-    int finished = 0;
-    while (!left.isEmpty() && !tally.errorRateExceeded()) {
-      int now = PrefillTasks.of(spark).slots();
-      slots = Math.max(slots, now);
-      CostModel cost = tally.learnt();
-      finished += prefill(plan(left, cost, now, waveSeconds), cost, finished, firstWave);
+  Throughput prefill() throws IOException {
+    SparkContext context = spark.sparkContext();
+    context.addSparkListener(starts);
+    try (reading) {
+      boolean more = true;
+      while (more) {
+        takeDocuments();
+        while (!underWay.isEmpty() && underWay.peek().hasEnded()) {
+          commit(underWay.remove());
+        }
+        // Before the whole input is known, the share of failures may still fall.
+        if (reading.isOver() && tally.errorRateExceeded()) {
+          break;
+        }
+        if (begun > 0 || !reading.goOnFirst(tasks.get())) {
+          beginWaves();
+          readOn();
+        }
+        more = await();
+      }
+      commitRows();
+    } finally {
+      underWay.forEach(wave -> wave.job().cancel());
+      context.removeSparkListener(starts);
     }
+    if (throughput != null) {
+      tell();
+    }
+    return throughput;
+  }
+
+  private void takeDocuments() {
+    if (reading.hasFailed() && !underWay.isEmpty()) {
+      return; // what engines have begun is committed before the run ends
+    }
+    Optional<List<DocumentSummary>> documents = reading.take();
+    if (documents.isEmpty()) {
+      return;
+    }
+    tally.know(documents.get());
+    schedule.add(documents.get(), reading.isOver());
+    List<DocumentRow> rows =
+        documents.get().stream()
+            .filter(document -> !document.isToPrefill() && !document.isDone())
+            .map(work::withoutPrefill)
+            .toList();
+    tally.add(rows);
+    rowsToCommit.addAll(rows);
+    work.know(documents.get(), reading.isOver());
+  }
+
+  /** Begins what the schedule says, but nothing while it is in doubt whether the run goes on. */
+  private void beginWaves() throws IOException {
+    boolean failed = underWay.stream().anyMatch(w -> w.job().result().isCompletedExceptionally());
+    if (failed || reading.hasFailed() || tally.errorRateExceeded()) {
+      return;
+    }
+    PrefillTasks now = tasks.get();
+    CostModel cost = tally.learnt();
+    List<PlannedWave> waves = new ArrayList<>(underWay.stream().map(UnderWay::wave).toList());
+    for (Optional<Schedule.Step> step = schedule.begin(cost, now.slots(), waves, binsWait());
+        step.isPresent();
+        step = schedule.begin(cost, now.slots(), waves, binsWait())) {
+      waves.add(step.get().wave());
+      slots = Math.max(slots, now.slots());
+      begin(step.get(), cost);
+    }
+  }
+
+  private boolean binsWait() {
+    return !underWay.isEmpty() && !underWay.getLast().hasBegun();
+  }
+
+  private void begin(Schedule.Step step, CostModel cost) {
+    if (begun == 0) {
+      readingSeconds = seconds();
+    }
+    if (planned != step.plan()) {
+      planned = step.plan();
+      packed = corpus.pack(planned);
+    }
+    int number = ++begun;
+    int last = number + planned.size() - 1 - step.index();
+    String name = "wave " + number + "/" + last + (reading.isOver() ? "" : " or more");
+    PlannedWave wave = step.wave();
+    String description =
+        String.format(
+            Locale.ROOT, "%s: %,d documents, %,d tokens", name, wave.documents(), wave.tokens());
+    log.info("{}", description);
+    SparkContext context = spark.sparkContext();
+    context.setJobDescription(description);
+    // A wave that is given up must not go on for the rest of a long document.
+    context.setLocalProperty(INTERRUPT_ON_CANCEL, "true");
+    context.setLocalProperty(WaveStarts.PROPERTY, Integer.toString(number));
+    try {
+      WaveStarts.Start start = starts.expect(number);
+      JavaRDD<byte[]> bins = packed.wave(step.index()).mapPartitions(work.prefill(number));
+      RunningJob<FilledBin> job = RunningJob.collect(stage.on(bins), FilledBin.class);
+      underWay.add(new UnderWay(number, name, wave, cost, start, job));
+    } finally {
+      context.setLocalProperty(WaveStarts.PROPERTY, null);
+      context.setLocalProperty(INTERRUPT_ON_CANCEL, null);
+      context.setJobDescription(null);
+    }
+  }
+
+  /**
+   * Reads on. Tasks that lay out a wave come first, because engines wait for them; and tasks that
+   * pre-fill have taken their cores before those that read get the others.
+   */
+  private void readOn() {
+    if (underWay.isEmpty() || underWay.getLast().isLaidOut()) {
+      reading.goOn(tasks.get(), !underWay.isEmpty());
+    }
+  }
+
+  /** Waits until there may be something to do; false when nothing is under way. */
+  private boolean await() throws IOException {
+    List<CompletableFuture<?>> news = new ArrayList<>();
+    if (reading.ended() != null && !reading.hasFailed()) {
+      news.add(reading.ended());
+    }
+    if (!underWay.isEmpty()) {
+      UnderWay newest = underWay.getLast();
+      news.add(underWay.peek().job().result());
+      if (!newest.hasEnded()) {
+        news.add(newest.job().result());
+      }
+      if (!newest.hasBegun()) {
+        news.add(newest.start().begun());
+      }
+      if (!newest.isLaidOut()) {
+        news.add(newest.start().laidOut());
+      }
+    }
+    if (news.isEmpty()) {
+      return reading.hasFailed(); // which taking it will tell
+    }
+    try {
+      CompletableFuture.anyOf(news.toArray(CompletableFuture[]::new))
+          .handle((result, failure) -> result) // whoever takes the result sees the failure
+          .get();
+      return true;
+    } catch (ExecutionException e) {
+      throw new IllegalStateException("Cannot wait for tasks: " + e.getMessage(), e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      InterruptedIOException interrupted = new InterruptedIOException("The run was interrupted");
+      interrupted.initCause(e);
+      throw interrupted;
+    }
+  }
+
+  private void commit(UnderWay wave) throws IOException {
+    List<FilledBin> bins = result(wave);
+    List<TaskOutput> outputs = new ArrayList<>();
+    if (!rowsToCommit.isEmpty()) {
+      outputs.add(TaskOutput.ofDocuments(rowsToCommit));
+    }
+    for (FilledBin bin : bins) {
+      tally.add(bin.output().documents());
+      engines = engines.plus(bin.time());
+      outputs.add(bin.output());
+    }
+    throughput =
+        new Throughput(
+            tally.costs(conditions),
+            engines.prefillSeconds(),
+            engines.heldBackSeconds(),
+            engines.taskSeconds(),
+            slots * (seconds() - readingSeconds),
+            slots * readingSeconds);
+    output.commitWave(wave.number(), outputs, throughput);
+    rowsToCommit.clear();
+    log.info("{} is committed", wave.name());
+    if (!isNear(wave.cost(), bins)) {
+      schedule.planAnew();
+    }
+  }
+
+  /** Commits the rows that no wave took along, as a wave of their own. */
+  private void commitRows() throws IOException {
+    if (!rowsToCommit.isEmpty()) {
+      output.commitWave(++begun, List.of(TaskOutput.ofDocuments(rowsToCommit)), throughput);
+    }
+  }
+
+  private static List<FilledBin> result(UnderWay wave) {
+    try {
+      return wave.job().result().join();
+    } catch (CompletionException e) {
+      throw new IllegalStateException(
+          "Cannot pre-fill " + wave.name() + ": " + e.getCause().getMessage(), e.getCause());
+    }
+  }
+
+  private double seconds() {
+    return (System.nanoTime() - opened) / 1e9;
+  }
+
+  private void tell() {
     log.info(
         "{}",
         String.format(
             Locale.ROOT,
             "Engines pre-filled for %.1f s of %.1f s in their tasks (%.1f %% idle), of %.1f s of their"
-                + " slots, and of %.1f s with reading and tokenising (%.1f %% idle); rows waited for"
-                + " %.1f s to be written",
+                + " slots, and of %.1f s with the reading that they waited for at first (%.1f %% idle);"
+                + " rows waited for %.1f s to be written",
             throughput.prefillSeconds(),
             throughput.taskSeconds(),
             100 * throughput.idleInTasks(),
@@ -133,106 +357,6 @@ final class Waves {
             throughput.slotSeconds() + throughput.readingSeconds(),
             100 * throughput.idle(),
             throughput.heldBackSeconds()));
-    return throughput;
-  }
-
-  /**
-   * Goes through a plan until it ends, turns out far from the truth, or too many documents failed.
-   *
-   * @param cost that the plan was made with
-   * @param finished waves of earlier plans
-   * @return waves that were committed
-   */
-  private int prefill(List<PlannedWave> plan, CostModel cost, int finished, int firstWave)
-      throws IOException {
-    PackedDocuments packed = corpus.pack(plan);
-    Deque<UnderWay> underWay = new ArrayDeque<>();
-    int begun = 0;
-    int committed = 0;
-    boolean asPlanned = true;
-    try {
-      while (true) {
-        while (asPlanned && begun < plan.size() && underWay.size() < UNDER_WAY) {
-          int number = finished + begun;
-          String name = "wave " + (number + 1) + "/" + (finished + plan.size());
-          underWay.add(begin(firstWave + number, name, plan.get(begun), packed.wave(begun)));
-          begun++;
-        }
-        if (underWay.isEmpty()) {
-          return committed;
-        }
-        UnderWay wave = underWay.peek();
-        List<FilledBin> bins = result(wave);
-        underWay.remove();
-        commit(wave, bins);
-        committed++;
-        if (tally.errorRateExceeded()) {
-          return committed;
-        }
-        asPlanned &= isNear(cost, bins);
-      }
-    } finally {
-      underWay.forEach(wave -> wave.job().cancel(true));
-    }
-  }
-
-  private UnderWay begin(
-      int number, String name, PlannedWave wave, JavaRDD<TokenizedDocument> documents) {
-    String description =
-        String.format(
-            Locale.ROOT, "%s: %,d documents, %,d tokens", name, wave.documents(), wave.tokens());
-    log.info("{}", description);
-    spark.sparkContext().setJobDescription(description);
-    // A wave that is given up must not go on for the rest of a long document.
-    spark.sparkContext().setLocalProperty(INTERRUPT_ON_CANCEL, "true");
-    try {
-      JavaRDD<byte[]> bins = documents.mapPartitions(prefill.apply(number));
-      return new UnderWay(number, name, wave, tasks.on(bins).collectAsync());
-    } finally {
-      spark.sparkContext().setLocalProperty(INTERRUPT_ON_CANCEL, null);
-      spark.sparkContext().setJobDescription(null);
-    }
-  }
-
-  private static List<FilledBin> result(UnderWay wave) throws IOException {
-    try {
-      return wave.job().get().stream()
-          .map(bytes -> JavaBytes.read(bytes, FilledBin.class))
-          .toList();
-    } catch (ExecutionException e) {
-      throw new IllegalStateException(
-          "Cannot pre-fill " + wave.name() + ": " + e.getCause().getMessage(), e.getCause());
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      InterruptedIOException interrupted =
-          new InterruptedIOException(wave.name() + " was interrupted");
-      interrupted.initCause(e);
-      throw interrupted;
-    }
-  }
-
-  private void commit(UnderWay wave, List<FilledBin> bins) throws IOException {
-    for (FilledBin bin : bins) {
-      tally.add(bin.output().documents());
-      engines = engines.plus(bin.time());
-    }
-    double wall = (System.nanoTime() - started) / 1e9;
-    throughput =
-        new Throughput(
-            tally.costs(conditions),
-            engines.prefillSeconds(),
-            engines.heldBackSeconds(),
-            engines.taskSeconds(),
-            slots * wall,
-            slots * corpus.seconds());
-    output.commitWave(wave.number(), bins.stream().map(FilledBin::output).toList(), throughput);
-    Set<DocumentSummary> done =
-        wave.wave().bins().stream()
-            .map(bin -> bin.documents())
-            .flatMap(Collection::stream)
-            .collect(Collectors.toSet());
-    left.removeAll(done);
-    log.info("{} is committed", wave.name());
   }
 
   private static boolean isNear(CostModel planned, List<FilledBin> bins) {

@@ -1,5 +1,6 @@
 package io.sparsefill.job.command;
 
+import io.sparsefill.job.Main;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -63,14 +64,23 @@ final class ClusterRun implements AutoCloseable {
   /** Starts {@code sparsefill run}. */
   static ClusterRun start(Path folder, Map<String, String> conf, Object... arguments)
       throws IOException {
+    List<Object> all = new ArrayList<>(List.of("run"));
+    all.addAll(Arrays.asList(arguments));
+    return start(folder, conf, Main.class, all);
+  }
+
+  /** Starts a program as a driver. */
+  static ClusterRun start(
+      Path folder, Map<String, String> conf, Class<?> main, List<Object> arguments)
+      throws IOException {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.add("@" + Path.of(System.getProperty("sparsefill.root"), "job", "bin", "jvm-options"));
     command.add("-Xmx1g");
     conf.forEach((key, value) -> command.add("-D" + key + "=" + value));
     command.addAll(List.of("-cp", System.getProperty("java.class.path")));
-    command.addAll(List.of("io.sparsefill.job.Main", "run"));
-    Arrays.stream(arguments).map(Object::toString).forEach(command::add);
+    command.add(main.getName());
+    arguments.forEach(argument -> command.add(argument.toString()));
     ProcessBuilder builder = new ProcessBuilder(command).directory(folder.toFile());
     builder.environment().put("SPARK_HOME", sparkHome(folder).toString());
     builder.environment().put("SPARK_SCALA_VERSION", "2.13");

@@ -15,23 +15,42 @@ class PrefillTasksTest {
   @Test
   void withoutGpusTasksAreThoseOfTheConfiguration() {
     PrefillTasks tasks = tasks("spark.task.cpus", 4);
-    assertThat(tasks).isEqualTo(new PrefillTasks(4, 12, null));
+    assertThat(tasks).isEqualTo(new PrefillTasks(4, 12, 12, 0, null));
   }
 
   @Test
-  void aGpuAndAllCoresOfItsExecutor() {
+  void aGpuAndThreeQuartersOfItsExecutorsCores() {
     PrefillTasks tasks = tasks("spark.executor.resource.gpu.amount", 1);
-    assertThat(tasks.threads()).isEqualTo(16);
+    assertThat(tasks.threads()).isEqualTo(12);
     assertThat(tasks.slots()).isEqualTo(3);
-    profileHas(tasks.profile(), 16);
+    assertThat(tasks.reading()).isEqualTo(CORES * EXECUTORS);
+    assertThat(tasks.beside()).isEqualTo(4 * EXECUTORS);
+    profileHas(tasks.profile(), 12);
   }
 
   @Test
   void severalGpusShareTheCoresOfTheirExecutor() {
     PrefillTasks tasks = tasks("spark.executor.resource.gpu.amount", 2);
-    assertThat(tasks.threads()).isEqualTo(8);
+    assertThat(tasks.threads()).isEqualTo(6);
     assertThat(tasks.slots()).isEqualTo(6);
-    profileHas(tasks.profile(), 8);
+    assertThat(tasks.beside()).isEqualTo(2 * 6);
+    profileHas(tasks.profile(), 6);
+  }
+
+  @Test
+  void aReadingTaskOfSeveralCoresHasRoomForAllOfThem() {
+    PrefillTasks tasks = tasks("spark.executor.resource.gpu.amount", 1, "spark.task.cpus", 2);
+    assertThat(tasks.threads()).isEqualTo(12);
+    assertThat(tasks.reading()).isEqualTo(8 * EXECUTORS);
+    assertThat(tasks.beside()).isEqualTo(2 * EXECUTORS);
+  }
+
+  @Test
+  void ofFewerThanFourCoresNoneIsLeft() {
+    PrefillTasks tasks = tasks("spark.executor.resource.gpu.amount", 6);
+    assertThat(tasks.threads()).isEqualTo(2);
+    assertThat(tasks.beside()).isZero();
+    profileHas(tasks.profile(), 2);
   }
 
   @Test
@@ -39,14 +58,14 @@ class PrefillTasksTest {
     PrefillTasks tasks =
         tasks("spark.executor.resource.gpu.amount", 1, "spark.task.resource.gpu.amount", 0.0625);
     assertThat(tasks.slots()).isEqualTo(3);
-    profileHas(tasks.profile(), 16);
+    profileHas(tasks.profile(), 12);
   }
 
   @Test
   void whereEveryTaskHasAGpuThereAreAsManyAsGpus() {
     PrefillTasks tasks =
         tasks("spark.executor.resource.gpu.amount", 1, "spark.task.resource.gpu.amount", 1);
-    assertThat(tasks).isEqualTo(new PrefillTasks(1, 3, null));
+    assertThat(tasks).isEqualTo(new PrefillTasks(1, 3, 3, 0, null));
   }
 
   @Test

@@ -11,7 +11,7 @@ class ProgressStateTest {
 
   @Test
   void sumsTasksAndScalesTimeByPredictedCost() {
-    state.expect(10, 4000, 80);
+    state.expect(10, 4000, 80, true);
     state.report(1, new ProgressState.Report(1, 500, 15));
     state.report(2, new ProgressState.Report(2, 500, 5));
 
@@ -24,7 +24,7 @@ class ProgressStateTest {
 
   @Test
   void laterReportOfOneTaskReplacesItsEarlierOne() {
-    state.expect(4, 400, 4);
+    state.expect(4, 400, 4, true);
     state.report(7, new ProgressState.Report(1, 100, 1));
     state.report(7, new ProgressState.Report(2, 200, 2));
     assertThat(state.line(1)).startsWith("2/4 documents, 200/400 tokens");
@@ -32,7 +32,7 @@ class ProgressStateTest {
 
   @Test
   void failedAttemptIsWithdrawnSoThatItsRepetitionCountsOnce() {
-    state.expect(4, 400, 4);
+    state.expect(4, 400, 4, true);
     state.report(7, new ProgressState.Report(2, 200, 2));
     state.withdraw(7);
     state.report(8, new ProgressState.Report(2, 200, 2));
@@ -41,7 +41,7 @@ class ProgressStateTest {
 
   @Test
   void timeLeftIsUnknownBeforeTheFirstDocument() {
-    state.expect(4, 400, 4);
+    state.expect(4, 400, 4, true);
     assertThat(state.secondsLeft(5)).isNaN();
     assertThat(state.line(5)).endsWith(" ? left");
   }

@@ -24,7 +24,7 @@ class ProgressTest {
     ByteArrayOutputStream shown = new ByteArrayOutputStream();
     PrintStream terminal = new PrintStream(shown, true, StandardCharsets.UTF_8);
     try (Progress progress = new Progress(spark, terminal)) {
-      progress.expect(6, 600, 12);
+      progress.expect(6, 600, 12, true);
       Progress.Counters counters = progress.counters();
       JavaSparkContext.fromSparkContext(spark)
           .parallelize(List.of(1, 2, 3, 4, 5, 6), 2)
