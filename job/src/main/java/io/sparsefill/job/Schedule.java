@@ -16,11 +16,12 @@ import java.util.Optional;
  */
 public final class Schedule {
   /**
-   * Tasks per slot and wave. With four, a run whose predictions are 20 % wrong ends 5.0 % after the
-   * least possible instead of 11.5 % in ScheduleTest's hardest case (one wave), but one that is
-   * predicted rightly up to 3.8 % late instead of 1.4 % in a wave; and at each task's end the
-   * engine waits until the last rows are written, into files that are a quarter as large. Costs are
-   * fitted to measured seconds from the first wave on, so predictions are trusted.
+   * Tasks per slot and wave once everything is known. With four, a run whose predictions are 20 %
+   * wrong ends 5.0 % after the least possible instead of 11.5 % in ScheduleTest's hardest case (one
+   * wave), but one that is predicted rightly up to 3.8 % late instead of 1.4 % in a wave; and at
+   * each task's end the engine waits until the last rows are written, into files that are a quarter
+   * as large. Costs are fitted to measured seconds from the first wave on, so predictions are
+   * trusted.
    */
   private static final int BINS_PER_SLOT = 1;
 
