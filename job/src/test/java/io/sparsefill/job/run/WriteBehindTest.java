@@ -126,7 +126,7 @@ class WriteBehindTest {
             awaitQuietly(all);
             throw new IOException("disk full");
           });
-      writing.put(1, 1, written::incrementAndGet);
+      writing.put(0, 1, written::incrementAndGet);
       all.countDown();
       assertThatThrownBy(writing::await).isInstanceOf(IOException.class).hasMessage("disk full");
       assertThatThrownBy(() -> writing.put(1, 1, written::incrementAndGet)).hasMessage("disk full");
