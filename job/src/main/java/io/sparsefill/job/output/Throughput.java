@@ -14,7 +14,7 @@ import java.util.Map;
  *     it is inside pre-fills, so it bounds how long a slow disk kept engines from computing
  * @param taskSeconds from each task's start to its end, summed over tasks
  * @param slotSeconds wall time from the first wave's beginning to the newest commit, times the
- *     tasks that can pre-fill at once
+ *     documents that can be pre-filled at once: one for each task, or fewer where they share a GPU
  * @param readingSeconds wall time of reading and tokenising before the first wave, times the same;
  *     what is read beside waves is not in it
  */
@@ -57,9 +57,9 @@ public record Throughput(
   }
 
   /**
-   * Share of the slots' time, from the beginning of reading, in which no pre-fill ran: that of the
-   * tasks, that of slots without a task, such as at the end of the last wave or while documents are
-   * not read fast enough, and reading before the first wave; 0 before that.
+   * Share of the engines' time, from the beginning of reading, in which no pre-fill ran: that of
+   * the tasks, that of slots without a task, such as at the end of the last wave or while documents
+   * are not read fast enough, and reading before the first wave; 0 before that.
    */
   public double idle() {
     double all = slotSeconds + readingSeconds;

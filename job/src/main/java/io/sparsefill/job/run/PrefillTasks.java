@@ -80,6 +80,17 @@ record PrefillTasks(int threads, int slots, int reading, int beside, ResourcePro
   }
 
   /**
+   * How many documents so many tasks pre-fill at once: one where all are in the driver's process,
+   * whose one GPU they take in turns, because Spark shares out none there; else each its own.
+   *
+   * @param local whether all are in one process
+   * @param backend that computes
+   */
+  static int engines(int slots, boolean local, String backend) {
+    return local && backend.equals("cuda") ? 1 : slots;
+  }
+
+  /**
    * Ends a run on GPUs that Spark would not share out.
    *
    * @throws UsageException if executors have none by configuration

@@ -228,6 +228,12 @@ public final class Run {
       }
 
       @Override
+      public int engines(int slots) {
+        boolean local = spark.sparkContext().isLocal();
+        return PrefillTasks.engines(slots, local, options.compute().backend());
+      }
+
+      @Override
       public DocumentRow withoutPrefill(DocumentSummary document) {
         return Run.this.withoutPrefill(document);
       }

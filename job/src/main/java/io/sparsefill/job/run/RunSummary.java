@@ -14,8 +14,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
  * @param left documents not tried because the error rate was exceeded
  * @param tokens tokens pre-filled
  * @param seconds wall time
- * @param idle share of the slots' time, from the beginning of reading to the last commit, in which
- *     no pre-fill ran; null when none was begun
+ * @param idle share of the engines' time, from the beginning of reading to the last commit, in
+ *     which no pre-fill ran; null when none was begun
  * @param output output folder
  * @param errorRateExceeded whether the run ended because of {@code --max-error-rate}
  */

@@ -62,7 +62,7 @@ final class Waves {
   private final List<DocumentRow> rowsToCommit = new ArrayList<>();
   private final long opened = System.nanoTime();
   private int begun;
-  private int slots;
+  private int enginesAtOnce;
   private double readingSeconds;
   private List<PlannedWave> planned = List.of();
   private PackedDocuments packed;
@@ -73,6 +73,9 @@ final class Waves {
   interface Work {
     /** Pre-fills the bins of a wave; gives one serialised {@link FilledBin} for each. */
     FlatMapFunction<Iterator<TokenizedDocument>, byte[]> prefill(int wave);
+
+    /** How many documents the tasks of so many slots pre-fill at once. */
+    int engines(int slots);
 
     /** The row of a document that is not pre-filled. */
     DocumentRow withoutPrefill(DocumentSummary document);
@@ -206,7 +209,7 @@ final class Waves {
         step.isPresent();
         step = schedule.begin(cost, now.slots(), waves, binsWait())) {
       waves.add(step.get().wave());
-      slots = Math.max(slots, now.slots());
+      enginesAtOnce = Math.max(enginesAtOnce, work.engines(now.slots()));
       begin(step.get(), cost);
     }
   }
@@ -312,8 +315,8 @@ final class Waves {
             engines.prefillSeconds(),
             engines.heldBackSeconds(),
             engines.taskSeconds(),
-            slots * (seconds() - readingSeconds),
-            slots * readingSeconds);
+            enginesAtOnce * (seconds() - readingSeconds),
+            enginesAtOnce * readingSeconds);
     output.commitWave(wave.number(), outputs, throughput);
     rowsToCommit.clear();
     log.info("{} is committed", wave.name());
@@ -347,8 +350,8 @@ final class Waves {
         "{}",
         String.format(
             Locale.ROOT,
-            "Engines pre-filled for %.1f s of %.1f s in their tasks (%.1f %% idle), of %.1f s of their"
-                + " slots, and of %.1f s with the reading that they waited for at first (%.1f %% idle);"
+            "Engines pre-filled for %.1f s of %.1f s in their tasks (%.1f %% idle), of %.1f s of all"
+                + " engines, and of %.1f s with the reading that they waited for at first (%.1f %% idle);"
                 + " rows waited for %.1f s to be written",
             throughput.prefillSeconds(),
             throughput.taskSeconds(),

@@ -3,6 +3,7 @@ package io.sparsefill.job.command;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.sparsefill.job.output.Inspection;
 import io.sparsefill.kernels.cuda.CudaBackend;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -94,11 +95,20 @@ class UsageTest {
     }
   }
 
-  /** Oracle: the device in the documents' rows. */
+  /** Oracles: the device in the documents' rows, and the time that one GPU can have had. */
   @Test
-  void aRequiredGpuPrefillsEveryDocument() {
+  void aRequiredGpuPrefillsEveryDocument() throws Exception {
     assumeTrue(CudaBackend.unavailable().isEmpty(), () -> CudaBackend.unavailable().get());
+    long begun = System.nanoTime();
     Cli.runOver(input, output, "--require-gpu").expect(ExitCode.DONE);
+    double seconds = (System.nanoTime() - begun) / 1e9;
+    assertThat(
+            Inspection.manifest(Cli.spark().sparkContext().hadoopConfiguration(), output.toString())
+                .runs()
+                .get(0)
+                .throughput()
+                .slotSeconds())
+        .isLessThan(seconds);
     assertThat(Cli.rows(output, "documents", "device", "true"))
         .hasSize(2)
         .allMatch(row -> row.getString(0).startsWith("cuda ("));

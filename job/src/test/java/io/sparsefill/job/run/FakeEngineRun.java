@@ -73,6 +73,11 @@ public final class FakeEngineRun {
                 }
 
                 @Override
+                public int engines(int slots) {
+                  return slots;
+                }
+
+                @Override
                 public DocumentRow withoutPrefill(DocumentSummary document) {
                   throw new IllegalStateException(document.error());
                 }

@@ -69,6 +69,13 @@ class PrefillTasksTest {
   }
 
   @Test
+  void tasksOfOneProcessTakeTurnsOnItsGpu() {
+    assertThat(PrefillTasks.engines(4, true, "cuda")).isEqualTo(1);
+    assertThat(PrefillTasks.engines(4, true, "cpu")).isEqualTo(4);
+    assertThat(PrefillTasks.engines(4, false, "cuda")).isEqualTo(4);
+  }
+
+  @Test
   void dynamicAllocationNeedsAGpuForEveryTask() {
     assertThatThrownBy(
             () ->

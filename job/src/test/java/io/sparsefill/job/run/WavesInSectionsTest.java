@@ -111,6 +111,11 @@ class WavesInSectionsTest {
       }
 
       @Override
+      public int engines(int slots) {
+        return slots;
+      }
+
+      @Override
       public DocumentRow withoutPrefill(DocumentSummary document) {
         return new DocumentRow(
             document.docId(),
