@@ -22,7 +22,7 @@ class SectionsTest {
   }
 
   @Test
-  void engineWaitForMoreAsLongAsItTakesTwoPercentOfTheLeastTime() {
+  void enginesWaitForMoreAsLongAsItTakesTwoPercentOfTheLeastTime() {
     // 128M tokens are 1280 s of two engines of 50,000 tokens/s, so 25.6 s may go by.
     long tokens = 16 * 500_000;
     assertThat(SECTIONS.endFirst(new Known(16, tokens, 10_000, 25.6))).isEqualTo(16);
