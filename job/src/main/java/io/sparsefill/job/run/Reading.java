@@ -5,7 +5,6 @@ import io.sparsefill.job.Sections;
 import io.sparsefill.job.TokenizedCorpus;
 import java.util.List;
 import java.util.Locale;
-import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import org.apache.spark.SparkContext;
@@ -89,14 +88,11 @@ final class Reading implements AutoCloseable {
   }
 
   /**
-   * The documents that have become known; empty while a section is under way.
+   * The documents of the section that has ended.
    *
-   * @throws IllegalStateException if the section could not be read
+   * @throws IllegalStateException if it could not be read
    */
-  Optional<List<DocumentSummary>> take() {
-    if (underWay == null || !underWay.job().result().isDone()) {
-      return Optional.empty();
-    }
+  List<DocumentSummary> take() {
     try {
       List<DocumentSummary> documents = corpus.take(underWay);
       underWay = null;
@@ -108,7 +104,7 @@ final class Reading implements AutoCloseable {
           corpus.summaries().size(),
           corpus.known(),
           corpus.partitions());
-      return Optional.of(documents);
+      return documents;
     } catch (CompletionException e) {
       throw new IllegalStateException(
           "Cannot read and tokenise %s: %s".formatted(input, e.getCause().getMessage()),
@@ -121,7 +117,12 @@ final class Reading implements AutoCloseable {
     return underWay == null ? null : underWay.job().result();
   }
 
-  /** Whether the section under way could not be read. */
+  /** Whether a section has ended whose documents are not taken yet. */
+  boolean hasEnded() {
+    return underWay != null && underWay.job().result().isDone();
+  }
+
+  /** Whether that section could not be read. */
   boolean hasFailed() {
     return underWay != null && underWay.job().result().isCompletedExceptionally();
   }

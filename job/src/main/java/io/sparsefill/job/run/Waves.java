@@ -177,23 +177,20 @@ final class Waves {
   }
 
   private void takeDocuments() {
-    if (reading.hasFailed() && !underWay.isEmpty()) {
-      return; // what engines have begun is committed before the run ends
+    if (!reading.hasEnded() || (reading.hasFailed() && !underWay.isEmpty())) {
+      return; // what engines have begun is committed before a failed section ends the run
     }
-    Optional<List<DocumentSummary>> documents = reading.take();
-    if (documents.isEmpty()) {
-      return;
-    }
-    tally.know(documents.get());
-    schedule.add(documents.get(), reading.isOver());
+    List<DocumentSummary> documents = reading.take();
+    tally.know(documents);
+    schedule.add(documents, reading.isOver());
     List<DocumentRow> rows =
-        documents.get().stream()
+        documents.stream()
             .filter(document -> !document.isToPrefill() && !document.isDone())
             .map(work::withoutPrefill)
             .toList();
     tally.add(rows);
     rowsToCommit.addAll(rows);
-    work.know(documents.get(), reading.isOver());
+    work.know(documents, reading.isOver());
   }
 
   /** Begins what the schedule says, but nothing while it is in doubt whether the run goes on. */
