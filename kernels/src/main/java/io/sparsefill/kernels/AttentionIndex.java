@@ -1,5 +1,7 @@
 package io.sparsefill.kernels;
 
+import java.util.List;
+
 /**
  * The index of one layer's attention, as the backend that built it holds it: which score tiles each
  * (head, query tile) computes.
@@ -21,6 +23,14 @@ public interface AttentionIndex extends AutoCloseable {
    * @param tile query tile, one of those that were wanted
    */
   TileKeys keys(int head, int tile);
+
+  /**
+   * The columns and diagonals that each head chose, one entry for each head, so that another index
+   * can take the same ones; may wait for the device.
+   *
+   * @throws IllegalStateException if a head computes no lines, naming it
+   */
+  List<HeadPattern.GivenLines> lines();
 
   /** Gives the index's memory back. */
   @Override

@@ -1,5 +1,7 @@
 package io.sparsefill.kernels;
 
+import java.util.Arrays;
+
 /**
  * Which scores one head computes. Each pattern is turned into runs of key tiles and single key
  * columns by its index builder; the attention operator knows only the result, an {@link
@@ -115,6 +117,37 @@ public sealed interface HeadPattern {
         throw new IllegalArgumentException(
             "slash-only %d: at least 1 distance is needed".formatted(slash));
       }
+    }
+  }
+
+  /**
+   * Columns and diagonals that were chosen before, on this document or another one; those that lie
+   * beyond the document have no effect.
+   *
+   * @param verticals key columns, ascending
+   * @param distances distances (query minus key), descending; must end with 0
+   */
+  @SuppressWarnings("ArrayRecordComponent") // handed from one index to the next, never compared
+  record GivenLines(int[] verticals, int[] distances) implements Lines {
+    /** Checks that every query sees itself. */
+    public GivenLines {
+      if (distances.length == 0 || distances[distances.length - 1] != 0) {
+        throw new IllegalArgumentException("Given lines need distance 0 among their distances");
+      }
+    }
+
+    /** Those that lie within a document. */
+    public GivenLines within(int tokens) {
+      int columns = verticals.length;
+      while (columns > 0 && verticals[columns - 1] >= tokens) {
+        columns--;
+      }
+      int far = 0;
+      while (distances[far] >= tokens) {
+        far++;
+      }
+      return new GivenLines(
+          Arrays.copyOf(verticals, columns), Arrays.copyOfRange(distances, far, distances.length));
     }
   }
 

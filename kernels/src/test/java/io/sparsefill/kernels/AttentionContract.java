@@ -3,7 +3,9 @@ package io.sparsefill.kernels;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.sparsefill.kernels.attention.LineSelection;
 import io.sparsefill.kernels.attention.TileIndex;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
@@ -351,6 +353,54 @@ public abstract class AttentionContract {
       float[] zero = new float[firstTile * TILE * width];
       budget.spend(
           backend.read(out), DenseMaskOracle.attention(expected, input, zero), shape.toString());
+    }
+  }
+
+  @Test
+  void linesOfOneDocumentServeAnother() {
+    // Oracle: the dense mask of the lines that the first document's index names.
+    int first = 700;
+    HeadPattern.VerticalSlash pattern = new HeadPattern.VerticalSlash(40, 120);
+    List<HeadPattern.GivenLines> lines = new ArrayList<>();
+    AttentionShape shape = AttentionInput.shape(first, 4, 2, 64, 0);
+    AttentionInput input = AttentionInput.random(shape, 2, 41);
+    Backend backend = device.backend();
+    try (Tensor q = backend.upload(input.q(), "q");
+        Tensor k = backend.upload(input.k(), "k")) {
+      try (AttentionIndex index =
+          backend.index(Collections.nCopies(4, pattern), shape, false, 0, q, k)) {
+        lines.addAll(index.lines());
+      }
+      for (int head = 0; head < 4; head++) {
+        LineSelection expected = device.lines(pattern, head, shape, q, k);
+        assertThat(lines.get(head).verticals()).isEqualTo(expected.verticals());
+        assertThat(lines.get(head).distances()).isEqualTo(expected.distances());
+      }
+    }
+    try (ErrorBudget budget = budget("lines of another document against the dense mask")) {
+      for (int tokens : new int[] {1, 29, 65, 300, 700, 1500}) {
+        // Estimated lines may lie between given ones; lines beyond the document have no effect.
+        List<HeadPattern> mixed =
+            List.of(
+                lines.get(0).within(tokens), pattern, lines.get(2), new HeadPattern.SlashOnly(130));
+        AttentionShape other = AttentionInput.shape(tokens, 4, 2, 64, tokens == 300 ? 100 : 0);
+        comparePatterns(mixed, other, (TileIndex.tiles(tokens) - 1) / 2, budget);
+      }
+    }
+  }
+
+  @Test
+  void linesAreToldOfHeadsThatHaveThemAlone() {
+    AttentionShape shape = AttentionInput.shape(100, 2, 1, 64, 0);
+    AttentionInput input = AttentionInput.random(shape, 2, 43);
+    List<HeadPattern> patterns =
+        List.of(new HeadPattern.VerticalOnly(40), new HeadPattern.AShape(1, 1));
+    try (Tensor q = device.backend().upload(input.q(), "q");
+        Tensor k = device.backend().upload(input.k(), "k");
+        AttentionIndex index = device.backend().index(patterns, shape, false, 0, q, k)) {
+      assertThatThrownBy(index::lines)
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessage("Cannot tell the lines of head 1: its pattern has none");
     }
   }
 

@@ -26,7 +26,10 @@ public final class PatternTiles {
       Tensor k) {
     List<HeadTiles> heads = new ArrayList<>();
     for (int head = 0; head < patterns.size(); head++) {
-      if (patterns.get(head) instanceof HeadPattern.Lines lines) {
+      if (patterns.get(head) instanceof HeadPattern.GivenLines given) {
+        heads.add(
+            IndexBuilders.verticalSlash(shape, firstTile, given.verticals(), given.distances()));
+      } else if (patterns.get(head) instanceof HeadPattern.Lines lines) {
         LineSelection chosen = device.lines(lines, head, shape, q, k);
         heads.add(
             IndexBuilders.verticalSlash(shape, firstTile, chosen.verticals(), chosen.distances()));

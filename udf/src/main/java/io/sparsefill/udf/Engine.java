@@ -24,6 +24,7 @@ public final class Engine implements AutoCloseable {
   private final Backend backend;
   private final SharedModel.Lease model;
   private final AttentionPlan plan;
+  private final KeptLines lines;
   private final AtomicBoolean busy = new AtomicBoolean();
   private boolean closed;
 
@@ -32,6 +33,7 @@ public final class Engine implements AutoCloseable {
     this.backend = backend;
     this.model = model;
     this.plan = plan;
+    this.lines = new KeptLines(plan);
   }
 
   /**
@@ -133,7 +135,7 @@ public final class Engine implements AutoCloseable {
   public PrefillResult prefill(int[] tokens, KvSink sink) throws Exception {
     claim();
     try {
-      return new Prefill(backend, model.tensors(), plan, options).run(tokens, sink);
+      return new Prefill(backend, model.tensors(), plan, options, lines).run(tokens, sink);
     } finally {
       busy.set(false);
     }
@@ -178,7 +180,7 @@ public final class Engine implements AutoCloseable {
     boolean complete = false;
     try {
       KeptCache cache =
-          new Prefill(backend, model.tensors(), plan, options)
+          new Prefill(backend, model.tensors(), plan, options, lines)
               .keep(tokens, sink, room, () -> busy.set(false));
       complete = true;
       return cache;

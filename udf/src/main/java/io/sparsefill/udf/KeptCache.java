@@ -120,7 +120,7 @@ public final class KeptCache implements AutoCloseable {
     Tensor values = tensors.pairs[l].values(end);
     Layer layer = new Layer(backend, config, weights, shape, tensors.work);
     layer.project(length, length, keys, values);
-    layer.attend(dense(config), false, length / TILE, keys, values);
+    layer.attend(dense(config), false, length / TILE, keys, values, index -> {});
     layer.feedForward(length);
   }
 

@@ -8,6 +8,7 @@ import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.Tensor;
 import io.sparsefill.udf.model.ModelConfig;
 import java.util.List;
+import java.util.function.Consumer;
 
 /**
  * One decoder layer over a whole document, or over what follows the keys and values of its begin,
@@ -84,14 +85,21 @@ final class Layer {
   /**
    * Index and attention, for the query tiles from {@code firstTile} on.
    *
+   * @param indexed sees the index before it closes
    * @return what it costs, for the document's accounting; reading it may wait for the device
    */
   AttentionCost attend(
-      List<HeadPattern> patterns, boolean dispatch, int firstTile, Tensor keys, Tensor values) {
+      List<HeadPattern> patterns,
+      boolean dispatch,
+      int firstTile,
+      Tensor keys,
+      Tensor values,
+      Consumer<AttentionIndex> indexed) {
     Tensor queries = work.queries.rows(0, shape.tokens());
     try (AttentionIndex index =
         backend.index(patterns, shape, dispatch, firstTile, queries, keys)) {
       backend.attention(index, shape, queries, keys, values, queries);
+      indexed.accept(index);
       return index.cost();
     }
   }

@@ -5,6 +5,7 @@ import static io.sparsefill.kernels.attention.TileIndex.TILE;
 import io.sparsefill.kernels.AttentionCost;
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.Backend;
+import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.Tensor;
 import io.sparsefill.kernels.attention.AttentionPlan;
 import io.sparsefill.udf.model.ModelConfig;
@@ -28,12 +29,29 @@ final class Prefill {
   private final ModelTensors model;
   private final AttentionPlan plan;
   private final EngineOptions options;
+  private final KeptLines lines;
 
+  /** A pre-fill that knows of no other document. */
   Prefill(Backend backend, ModelTensors model, AttentionPlan plan, EngineOptions options) {
+    this(backend, model, plan, options, new KeptLines(plan));
+  }
+
+  /**
+   * A pre-fill.
+   *
+   * @param lines of an earlier document, or to keep this one's
+   */
+  Prefill(
+      Backend backend,
+      ModelTensors model,
+      AttentionPlan plan,
+      EngineOptions options,
+      KeptLines lines) {
     this.backend = backend;
     this.model = model;
     this.plan = plan;
     this.options = options;
+    this.lines = lines;
   }
 
   /**
@@ -173,7 +191,7 @@ final class Prefill {
       // numbers in every layer.
       needed = 1;
     }
-    Accounting accounting = new Accounting();
+    Accounting accounting = new Accounting(lines.begin(tokens.length));
     backend.embed(model.embedding(), tokens, 0, work.hidden.rows(0, tokens.length));
     int lastLayer = model.config().layers() - 1;
     for (int l = 0; l <= lastLayer; l++) {
@@ -196,7 +214,7 @@ final class Prefill {
         logits,
         nll,
         hidden,
-        accounting.describe(plan),
+        accounting.describe(plan) + accounting.lines.end(),
         accounting.density(),
         accounting.seconds(),
         (System.nanoTime() - start) / 1e9,
@@ -241,16 +259,25 @@ final class Prefill {
     layer.project(0, firstQuery, keys, values);
     exit.depart(l);
     if (!stopsAtKv) {
-      accounting.add(
-          layer.attend(plan.layer(l), plan.dispatch(), firstTile, keys, values), shape.heads());
+      KeptLines.Document kept = accounting.lines;
+      List<HeadPattern> patterns = kept.patterns(l, plan.layer(l));
+      AttentionCost cost =
+          layer.attend(
+              patterns, plan.dispatch(), firstTile, keys, values, index -> kept.indexed(l, index));
+      accounting.add(cost, shape.heads());
       layer.feedForward(firstTile * TILE);
     }
   }
 
   /** What the attention of all layers computed. It is read when all of them are done. */
   private static final class Accounting {
+    private final KeptLines.Document lines;
     private final List<AttentionCost> layers = new ArrayList<>();
     private int heads;
+
+    Accounting(KeptLines.Document lines) {
+      this.lines = lines;
+    }
 
     void add(AttentionCost cost, int layerHeads) {
       layers.add(cost);

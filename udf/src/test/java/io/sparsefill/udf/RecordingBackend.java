@@ -3,6 +3,7 @@ package io.sparsefill.udf;
 import io.sparsefill.kernels.AttentionCost;
 import io.sparsefill.kernels.AttentionIndex;
 import io.sparsefill.kernels.Backend;
+import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.HostMatrix;
 import io.sparsefill.kernels.PackedRows;
 import io.sparsefill.kernels.Refill;
@@ -274,6 +275,11 @@ final class RecordingBackend {
     @Override
     public TileKeys keys(int head, int tile) {
       return index.keys(head, tile);
+  }
+
+  @Override
+    public List<HeadPattern.GivenLines> lines() {
+      return index.lines();
     }
 
     @Override

@@ -15,6 +15,7 @@ import io.sparsefill.job.output.OutputFolder;
 import io.sparsefill.job.output.OutputPreview;
 import io.sparsefill.job.output.Throughput;
 import io.sparsefill.kernels.MemoryPlan;
+import io.sparsefill.kernels.attention.AttentionPlan;
 import io.sparsefill.udf.BackendChoice;
 import io.sparsefill.udf.Emit;
 import io.sparsefill.udf.Engine;
@@ -69,6 +70,16 @@ public final class Run {
     this.tally = new Tally(options.limits().maxErrorRate(), prediction.cost());
   }
 
+  /** The model; a run's numbers must not depend on the order of its documents. */
+  private static CheckedModel checkedModel(RunOptions given) {
+    if (AttentionPlan.keepsLines(given.compute().attention())) {
+      throw new UsageException(
+          "Cannot run --attention %s: its lines are those of the first document that an engine sees, and which one that is changes from run to run; it is for comparisons on one engine"
+              .formatted(given.compute().attention()));
+    }
+    return CheckedModel.open(given.model(), given.compute(), given.tokens().bos());
+  }
+
   /**
    * Runs.
    *
@@ -81,7 +92,7 @@ public final class Run {
       throws IOException {
     long started = System.nanoTime();
     refuseOutputInsideInput(spark, given);
-    CheckedModel model = CheckedModel.open(given.model(), given.compute(), given.tokens().bos());
+    CheckedModel model = checkedModel(given);
     RunOptions options = given.on(RunBackend.of(spark, given, model));
     try (OutputFolder output =
             OutputFolder.open(
@@ -112,7 +123,7 @@ public final class Run {
    * @throws UsageException if model or input cannot be used
    */
   public static RunPlan plan(SparkSession spark, RunOptions given) throws IOException {
-    CheckedModel model = CheckedModel.open(given.model(), given.compute(), given.tokens().bos());
+    CheckedModel model = checkedModel(given);
     String output = given.output().path();
     if (output != null) {
       refuseOutputInsideInput(spark, given);

@@ -72,6 +72,10 @@ class UsageTest {
     refused(
         Cli.runOver(input, output, "--kv-dtype", "fp8"), "--kv-dtype fp8", "bf16, fp16 and fp32");
     refused(Cli.runOver(input, output, "--attention", "flash"), "'flash'", "a-shape");
+    refused(
+        Cli.runOver(input, output, "--attention", "static:30:50"),
+        "Cannot run --attention static:30:50",
+        "first document that an engine sees");
     refused(Cli.runOver(input, output, "--backend", "tpu"), "--backend tpu", "cuda", "cpu");
     refused(Cli.runOver(input, output, "--emit", "kv", "--full-logits"), "--full-logits", "kv");
   }

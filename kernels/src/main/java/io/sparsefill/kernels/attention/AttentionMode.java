@@ -85,6 +85,14 @@ public enum AttentionMode {
       "arXiv 2407.02490 section 4, Ours w/ only slash (and one vertical)",
       entry -> new HeadPattern.SlashOnly(entry.second()),
       new Sizes("S", sizes -> new HeadPattern.SlashOnly(sizes[0]))),
+  /** Columns and diagonals of the first document. */
+  STATIC(
+      "static",
+      "the lines that vertical-slash chose on an engine's first document; V and S from --patterns if"
+          + " not given",
+      "arXiv 2407.02490 section 4, Ours w/ static; vertical_and_slash_kernel_static",
+      entry -> new HeadPattern.VerticalSlash(entry.first(), entry.second()),
+      new Sizes("V:S", sizes -> new HeadPattern.VerticalSlash(sizes[0], sizes[1]))),
   /** Key tiles of each query tile. */
   BLOCK_SPARSE(
       "block-sparse",

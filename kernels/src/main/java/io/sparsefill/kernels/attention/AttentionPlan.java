@@ -105,6 +105,19 @@ public final class AttentionPlan {
     return dispatch;
   }
 
+  /**
+   * Whether the lines that heads choose on a first document are those of all later ones ({@link
+   * AttentionMode#STATIC}).
+   */
+  public boolean keepsLines() {
+    return keepsLines(name);
+  }
+
+  /** Whether an option means that; its numbers then depend on the order of documents. */
+  public static boolean keepsLines(String attention) {
+    return attention.split(":", -1)[0].equals(AttentionMode.STATIC.word());
+  }
+
   /** The option's word, with its sizes. */
   public String name() {
     return name;
@@ -117,7 +130,9 @@ public final class AttentionPlan {
     try {
       byte[] hash =
           MessageDigest.getInstance("SHA-256")
-              .digest((dispatch + " " + layers).getBytes(StandardCharsets.UTF_8));
+              .digest(
+                  (dispatch + " " + layers + (keepsLines() ? " static" : ""))
+                      .getBytes(StandardCharsets.UTF_8));
       return HexFormat.of().formatHex(hash);
     } catch (NoSuchAlgorithmException e) {
       throw new IllegalStateException("Every JVM has SHA-256", e);

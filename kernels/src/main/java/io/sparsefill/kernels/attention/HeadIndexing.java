@@ -14,7 +14,7 @@ import java.util.function.IntFunction;
 public final class HeadIndexing {
   /** What the backend's estimate selects for one head; asked at most once for each head. */
   public interface Estimate {
-    /** The lines of a head that has columns, diagonals or both. */
+    /** The lines of a head that has columns, diagonals or both, unless they are given. */
     LineSelection lines(HeadPattern.Lines pattern);
 
     /**
@@ -29,6 +29,7 @@ public final class HeadIndexing {
   private final boolean dispatch;
   private final int firstTile;
   private final EstimateCost estimateCost;
+  private final LineSelection[] chosen;
 
   /**
    * Indexing of one layer.
@@ -54,6 +55,7 @@ public final class HeadIndexing {
     this.dispatch = dispatch;
     this.firstTile = firstTile;
     this.estimateCost = estimateCost;
+    this.chosen = new LineSelection[patterns.size()];
   }
 
   /**
@@ -76,11 +78,20 @@ public final class HeadIndexing {
     workers.forEach(
         heads.length,
         thread -> null,
-        (head, none) -> heads[head] = tiles(patterns.get(head), estimates.apply(head)));
+        (head, none) -> heads[head] = tiles(head, estimates.apply(head)));
     return TileIndex.of(shape, firstTile, Arrays.asList(heads));
   }
 
-  private HeadTiles tiles(HeadPattern pattern, Estimate estimate) {
+  /**
+   * The lines that each head took when the index was built; null for a head without lines. A head
+   * that looked at its lines and then runs densely has them too.
+   */
+  public List<LineSelection> lines() {
+    return Arrays.asList(chosen);
+  }
+
+  private HeadTiles tiles(int head, Estimate estimate) {
+    HeadPattern pattern = patterns.get(head);
     if (isDense(pattern)) {
       return IndexBuilders.dense(shape, firstTile);
     }
@@ -88,7 +99,7 @@ public final class HeadIndexing {
       // Its cost was no guess, and the mean queries of tiles that are not wanted are not there.
       return IndexBuilders.blocks(shape, firstTile, estimate.blocks(blocks));
     }
-    IntFunction<HeadTiles> from = builder(pattern, estimate);
+    IntFunction<HeadTiles> from = builder(head, estimate);
     HeadTiles tiles = from.apply(firstTile);
     if (dispatch) {
       HeadTiles all = firstTile == 0 ? tiles : from.apply(0);
@@ -100,7 +111,8 @@ public final class HeadIndexing {
   }
 
   /** Builds a head's tiles from a given query tile on, as often as it is asked to. */
-  private IntFunction<HeadTiles> builder(HeadPattern pattern, Estimate estimate) {
+  private IntFunction<HeadTiles> builder(int head, Estimate estimate) {
+    HeadPattern pattern = patterns.get(head);
     if (pattern instanceof HeadPattern.AShape aShape) {
       return from -> IndexBuilders.aShape(shape, from, aShape);
     }
@@ -110,10 +122,13 @@ public final class HeadIndexing {
     if (pattern instanceof HeadPattern.Dilated window) {
       return from -> IndexBuilders.dilated(shape, from, window);
     }
-    if (pattern instanceof HeadPattern.Lines sizes) {
-      LineSelection chosen = estimate.lines(sizes);
-      return from ->
-          IndexBuilders.verticalSlash(shape, from, chosen.verticals(), chosen.distances());
+    if (pattern instanceof HeadPattern.Lines lines) {
+      LineSelection taken =
+          lines instanceof HeadPattern.GivenLines given
+              ? new LineSelection(given.verticals(), given.distances())
+              : estimate.lines(lines);
+      chosen[head] = taken;
+      return from -> IndexBuilders.verticalSlash(shape, from, taken.verticals(), taken.distances());
     }
     return from -> IndexBuilders.dense(shape, from);
   }

@@ -1,7 +1,9 @@
 package io.sparsefill.kernels.attention;
 
 import io.sparsefill.kernels.HeadPattern;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * Chooses the lines of a vertical-slash head from their scores, as MInference does
@@ -23,6 +25,24 @@ public record LineSelection(int[] verticals, int[] distances) {
   private static final int SMALLEST_VERTICAL = 30;
   private static final int SMALLEST_SLASH = 50;
 
+  /**
+   * What an index gives to another one: the lines of each head.
+   *
+   * @param chosen one for each head, null for a head without lines
+   * @throws IllegalStateException naming a head without lines
+   */
+  public static List<HeadPattern.GivenLines> given(List<LineSelection> chosen) {
+    List<HeadPattern.GivenLines> given = new ArrayList<>();
+    for (LineSelection lines : chosen) {
+      if (lines == null) {
+        throw new IllegalStateException(
+            "Cannot tell the lines of head %d: its pattern has none".formatted(given.size()));
+      }
+      given.add(new HeadPattern.GivenLines(lines.verticals(), lines.distances()));
+    }
+    return given;
+  }
+
   /** How many columns a pattern selects among T tokens. */
   public static int verticalCount(HeadPattern.Lines pattern, int tokens) {
     if (pattern instanceof HeadPattern.VerticalSlash both) {
@@ -31,7 +51,7 @@ public record LineSelection(int[] verticals, int[] distances) {
     if (pattern instanceof HeadPattern.VerticalOnly only) {
       return Math.min(tokens, Math.max(only.vertical(), SMALLEST_VERTICAL));
     }
-    return 1;
+    return pattern instanceof HeadPattern.GivenLines given ? given.verticals().length : 1;
   }
 
   /** How many distances a pattern selects among T tokens. */
@@ -42,7 +62,7 @@ public record LineSelection(int[] verticals, int[] distances) {
     if (pattern instanceof HeadPattern.SlashOnly only) {
       return Math.min(tokens, Math.max(only.slash(), SMALLEST_SLASH));
     }
-    return 1;
+    return pattern instanceof HeadPattern.GivenLines given ? given.distances().length : 1;
   }
 
   /**

@@ -54,7 +54,8 @@ public final class PatternCost {
       int slashes = LineSelection.slashCount(lines, shape.tokens());
       // In a sliding window no column stays in sight.
       int columns = shape.window() == 0 ? TileIndex.tiles(verticals) : 0;
-      return estimate() + rows(0, columns + TileIndex.tiles(slashes));
+      long estimated = lines instanceof HeadPattern.GivenLines ? 0 : estimate();
+      return estimated + rows(0, columns + TileIndex.tiles(slashes));
     }
     if (pattern instanceof HeadPattern.BlockSparse blocks) {
       return rows(0, blocks.topTiles());

@@ -16,6 +16,7 @@ import io.sparsefill.kernels.Tensor;
 import io.sparsefill.kernels.Workers;
 import io.sparsefill.kernels.attention.TileIndex;
 import java.nio.FloatBuffer;
+import java.util.Collections;
 import java.util.List;
 
 /**
@@ -298,9 +299,8 @@ public final class CpuBackend implements Backend {
     }
     packed.packKeys(workers, shape, keys);
     CpuEstimate estimate = new CpuEstimate(MATH, shape, packed, queries);
-    TileIndex tiles =
-        new CpuIndexing(workers, shape, estimate).build(patterns, dispatch, firstTile);
-    CpuIndex index = new CpuIndex(tiles, packed);
+    CpuIndex index =
+        new CpuIndexing(workers, shape, estimate).build(patterns, dispatch, firstTile, packed);
     index.spend(System.nanoTime() - start);
     return index;
   }
@@ -309,7 +309,7 @@ public final class CpuBackend implements Backend {
   AttentionIndex index(TileIndex tiles, Tensor k) {
     PackedKv kv = new PackedKv(tiles.shape(), MATH.widthStep());
     kv.packKeys(workers, tiles.shape(), keys(tiles.shape(), k));
-    return new CpuIndex(tiles, kv);
+    return new CpuIndex(tiles, kv, Collections.nCopies(tiles.shape().heads(), null));
   }
 
   private static CpuTensor queries(AttentionShape shape, Tensor q) {

@@ -2,18 +2,28 @@ package io.sparsefill.kernels.cpu;
 
 import io.sparsefill.kernels.AttentionCost;
 import io.sparsefill.kernels.AttentionIndex;
+import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.TileKeys;
+import io.sparsefill.kernels.attention.LineSelection;
 import io.sparsefill.kernels.attention.TileIndex;
+import java.util.List;
 
 /** A tile index together with the packed keys that it was built from, and the time that it took. */
 final class CpuIndex implements AttentionIndex {
   private final TileIndex tiles;
   private final PackedKv kv;
+  private final List<LineSelection> lines;
   private final Spent spent;
 
-  CpuIndex(TileIndex tiles, PackedKv kv) {
+  /**
+   * An index.
+   *
+   * @param lines of each head, null for a head without
+   */
+  CpuIndex(TileIndex tiles, PackedKv kv, List<LineSelection> lines) {
     this.tiles = tiles;
     this.kv = kv;
+    this.lines = lines;
     this.spent = new Spent(tiles.computedTiles(), tiles.causalTiles(), tiles.sparseHeads());
   }
 
@@ -43,6 +53,11 @@ final class CpuIndex implements AttentionIndex {
   @Override
   public TileKeys keys(int head, int tile) {
     return tiles.keys(head, tile);
+  }
+
+  @Override
+  public List<HeadPattern.GivenLines> lines() {
+    return LineSelection.given(lines);
   }
 
   @Override

@@ -24,9 +24,11 @@ final class CpuIndexing {
     this.estimate = estimate;
   }
 
-  TileIndex build(List<HeadPattern> patterns, boolean dispatch, int firstTile) {
-    return new HeadIndexing(shape, patterns, dispatch, firstTile, EstimateCost.CPU)
-        .build(workers, head -> new HeadEstimate(head, firstTile));
+  /** The index over packed keys. */
+  CpuIndex build(List<HeadPattern> patterns, boolean dispatch, int firstTile, PackedKv kv) {
+    HeadIndexing heads = new HeadIndexing(shape, patterns, dispatch, firstTile, EstimateCost.CPU);
+    TileIndex tiles = heads.build(workers, head -> new HeadEstimate(head, firstTile));
+    return new CpuIndex(tiles, kv, heads.lines());
   }
 
   private final class HeadEstimate implements HeadIndexing.Estimate {

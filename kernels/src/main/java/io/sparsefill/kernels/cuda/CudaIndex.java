@@ -2,8 +2,11 @@ package io.sparsefill.kernels.cuda;
 
 import io.sparsefill.kernels.AttentionCost;
 import io.sparsefill.kernels.AttentionShape;
+import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.TileKeys;
+import io.sparsefill.kernels.attention.LineSelection;
 import io.sparsefill.kernels.attention.TileIndex;
+import java.util.List;
 
 /**
  * The index of one layer in device memory. What the patterns chose lies there as a whole, the lists
@@ -92,6 +95,11 @@ final class CudaIndex implements DeviceLists {
   @Override
   public AttentionCost cost() {
     return cost;
+  }
+
+  @Override
+  public List<HeadPattern.GivenLines> lines() {
+    return LineSelection.given(builder.read(plan, memory));
   }
 
   @Override

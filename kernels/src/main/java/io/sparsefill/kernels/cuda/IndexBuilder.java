@@ -2,6 +2,10 @@ package io.sparsefill.kernels.cuda;
 
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.HeadPattern;
+import io.sparsefill.kernels.attention.LineSelection;
+import java.nio.IntBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /** Makes the indices of a backend's layers on the device. */
@@ -67,8 +71,11 @@ final class IndexBuilder {
     boolean complete = false;
     try {
       transfers.upload(plan.table().ints(), memory, 0);
-      if (plan.lineHeads().size() > 0) {
+      if (plan.estimatedHeads() > 0) {
         lines.run(plan, memory, q, k, expectNoNan().address());
+      }
+      if (plan.lineHeads().size() > 0) {
+        uploadGiven(plan, memory);
         tiles.spans(plan, memory);
       }
       blocks.pool(plan, memory.address(), q, k);
@@ -80,6 +87,44 @@ final class IndexBuilder {
         index.close();
       }
     }
+  }
+
+  private void uploadGiven(IndexPlan plan, DeviceMemory.Block memory) {
+    for (int head : plan.lineHeads().subList(plan.estimatedHeads(), plan.lineHeads().size())) {
+      HeadPattern.GivenLines given = (HeadPattern.GivenLines) plan.pattern(head);
+      long lines = plan.layout().lines();
+      transfers.upload(
+          IntBuffer.wrap(given.verticals()),
+          memory,
+          lines + (long) plan.table().columnsAt(head) * Integer.BYTES);
+      transfers.upload(
+          IntBuffer.wrap(given.distances()),
+          memory,
+          lines + (long) plan.table().distancesAt(head) * Integer.BYTES);
+    }
+  }
+
+  /** Waits for the lines that the heads chose; null for a head without lines. */
+  List<LineSelection> read(IndexPlan plan, DeviceMemory.Block memory) {
+    int[] lines =
+        transfers.ints(
+            memory, plan.layout().lines(), plan.table().chosenLines(), "the lines of an index");
+    List<LineSelection> chosen = new ArrayList<>();
+    for (int head = 0; head < plan.heads(); head++) {
+      IndexTable table = plan.table();
+      boolean has = plan.pattern(head) instanceof HeadPattern.Lines;
+      chosen.add(
+          has
+              ? new LineSelection(
+                  slice(lines, table.columnsAt(head), table.columnCount(head)),
+                  slice(lines, table.distancesAt(head), table.distanceCount(head)))
+              : null);
+    }
+    return chosen;
+  }
+
+  private static int[] slice(int[] values, int from, int count) {
+    return Arrays.copyOfRange(values, from, from + count);
   }
 
   /** Enqueues the lists of one group of heads. */

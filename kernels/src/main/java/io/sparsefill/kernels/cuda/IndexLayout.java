@@ -12,8 +12,8 @@ import static io.sparsefill.kernels.attention.TileIndex.TILE;
  * @param spanCounts how many they are, for each head
  * @param pooledKeys mean keys of the tiles of each KV head
  * @param pooledQueries summed queries of the tiles of each block-sparse head
- * @param vertical column scores of each head with lines
- * @param slash diagonal scores of each head with lines
+ * @param vertical column scores of each head whose lines are estimated
+ * @param slash diagonal scores of each of them
  * @param partials maxima and weight sums of each block of keys
  * @param joined those of all blocks
  * @param histograms digits of the line scores
@@ -63,7 +63,7 @@ record IndexLayout(
     long pooledKeys = fixed.place(kvHeads * tiles * d * Float.BYTES);
     long pooledQueries = fixed.place(blockHeads * plan.queryTiles() * d * Float.BYTES);
 
-    long estimated = plan.lineHeads().size();
+    long estimated = plan.estimatedHeads();
     Places estimate = new Places(fixed.end);
     long vertical = estimate.place(estimated * plan.shape().tokens() * Float.BYTES);
     long slash = estimate.place(estimated * plan.shape().tokens() * Float.BYTES);

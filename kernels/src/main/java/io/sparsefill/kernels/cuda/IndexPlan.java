@@ -65,7 +65,8 @@ final class IndexPlan {
   private final int tiles;
   private final Kernels kernels;
   private final List<HeadPattern> patterns; // dense where that is decided already
-  private final List<Integer> lineHeads = new ArrayList<>();
+  private final List<Integer> lineHeads = new ArrayList<>(); // estimated ones first
+  private int estimatedHeads;
   private final List<Integer> blockHeads = new ArrayList<>();
   private final List<Group> groups = new ArrayList<>();
   private final List<ListCapacity> capacities;
@@ -138,8 +139,10 @@ final class IndexPlan {
     this.capacities =
         this.patterns.stream().map(pattern -> ListCapacity.of(pattern, shape)).toList();
     for (int head = 0; head < patterns.size(); head++) {
-      if (pattern(head) instanceof HeadPattern.Lines) {
+      if (pattern(head) instanceof HeadPattern.GivenLines) {
         lineHeads.add(head);
+      } else if (pattern(head) instanceof HeadPattern.Lines) {
+        lineHeads.add(estimatedHeads++, head);
       } else if (pattern(head) instanceof HeadPattern.BlockSparse) {
         blockHeads.add(head);
       }
@@ -266,9 +269,14 @@ final class IndexPlan {
         || (dispatch && isOpen(pattern(head)) && built >= denseTiles);
   }
 
-  /** Heads whose lines are estimated. */
+  /** Heads with lines: those whose lines are estimated, then those whose lines are given. */
   List<Integer> lineHeads() {
     return lineHeads;
+  }
+
+  /** How many of the heads with lines, from the first on, have lines that are estimated. */
+  int estimatedHeads() {
+    return estimatedHeads;
   }
 
   /** Heads that are block-sparse. */
@@ -292,7 +300,7 @@ final class IndexPlan {
   }
 
   long histogramBytes() {
-    return 2L * lineHeads.size() * kernels.histogramInts() * Integer.BYTES;
+    return 2L * estimatedHeads * kernels.histogramInts() * Integer.BYTES;
   }
 
   /** Blocks of 64 query tiles of one head whose pooled scores are held. */

@@ -67,11 +67,13 @@ final class IndexTable {
     }
   }
 
-  /** The lines of each KV head, so many at a time as a block takes, -1 behind the last. */
+  /**
+   * The estimated lines of each KV head, so many at a time as a block takes, -1 behind the last.
+   */
   private int[] items(IndexPlan plan) {
     List<Integer> list = new ArrayList<>();
     int previous = -1;
-    for (int line = 0; line < plan.lineHeads().size(); line++) {
+    for (int line = 0; line < plan.estimatedHeads(); line++) {
       int kvHead = plan.lineHeads().get(line) / plan.shape().group();
       if (kvHead != previous) {
         fillItem(list);
@@ -132,6 +134,26 @@ final class IndexTable {
     } else {
       out.put(Kind.DENSE.ordinal()).put(0).put(0).put(0).put(0);
     }
+  }
+
+  /** Where a head's chosen columns lie, counted in ints from those of the first head. */
+  int columnsAt(int head) {
+    return ints[head * ENTRY_INTS + 4];
+  }
+
+  /** How many columns a head chooses. */
+  int columnCount(int head) {
+    return ints[head * ENTRY_INTS + 2];
+  }
+
+  /** Where a head's chosen distances lie. */
+  int distancesAt(int head) {
+    return ints[head * ENTRY_INTS + 5];
+  }
+
+  /** How many distances a head chooses. */
+  int distanceCount(int head) {
+    return ints[head * ENTRY_INTS + 3];
   }
 
   /** The whole. */

@@ -6,8 +6,8 @@ import io.sparsefill.kernels.AttentionShape;
 import jcuda.driver.JCudaDriver;
 
 /**
- * Estimates and chooses the lines of all vertical-slash heads of a layer (MInference, arXiv
- * 2407.02490, algorithm 2), in a number of launches that does not depend on the heads.
+ * Estimates and chooses the lines of all heads of a layer whose lines are not given (MInference,
+ * arXiv 2407.02490, algorithm 2), in a number of launches that does not depend on the heads.
  */
 final class LineKernels {
   private static final int PASSES = 3;
@@ -112,7 +112,7 @@ final class LineKernels {
             shape.window(),
             CudaAttention.scaleLog2(shape));
     launch(max, plan, parameters);
-    module.kernel("line_join").launch(stream, plan.lineHeads().size(), 1, parameters);
+    module.kernel("line_join").launch(stream, plan.estimatedHeads(), 1, parameters);
     launch(sum, plan, parameters);
   }
 
@@ -150,7 +150,7 @@ final class LineKernels {
     kernel.launch(
         stream,
         plan.selectBlocks(),
-        2L * plan.lineHeads().size(),
+        2L * plan.estimatedHeads(),
         new SelectParameters(
             memory + layout.vertical(),
             memory + layout.slash(),

@@ -29,6 +29,7 @@ class AttentionPlanTest {
         Arguments.of("dilated:64:300", new HeadPattern.Dilated(64, 0, 300)),
         Arguments.of("strided", new HeadPattern.Dilated(1024, 2048, 4096)),
         Arguments.of("strided:1:2:3", new HeadPattern.Dilated(1, 2, 3)),
+        Arguments.of("static:100:800", new HeadPattern.VerticalSlash(100, 800)),
         Arguments.of("vertical-only:77", new HeadPattern.VerticalOnly(77)),
         Arguments.of("slash-only:77", new HeadPattern.SlashOnly(77)));
   }
@@ -65,6 +66,10 @@ class AttentionPlanTest {
     return Stream.of(
         Arguments.of(
             "vertical-slash-only",
+            new HeadPattern.VerticalSlash(1000, 6096),
+            new HeadPattern.VerticalSlash(100, 800)),
+        Arguments.of(
+            "static",
             new HeadPattern.VerticalSlash(1000, 6096),
             new HeadPattern.VerticalSlash(100, 800)),
         Arguments.of(
@@ -138,7 +143,7 @@ class AttentionPlanTest {
     assertThatThrownBy(() -> AttentionPlan.parse("dense", "[{}]", 1, 1))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage(
-            "A pattern file needs --attention minference, vertical-slash-only, vertical-only, slash-only, without sizes, not 'dense'");
+            "A pattern file needs --attention minference, vertical-slash-only, vertical-only, slash-only, static, without sizes, not 'dense'");
     for (String option : List.of("minference", "vertical-slash-only", "slash-only")) {
       assertThat(AttentionPlan.readsPatterns(option)).as(option).isTrue();
     }
@@ -164,6 +169,7 @@ class AttentionPlanTest {
             AttentionPlan.parse("a-shape:100:800", null, 2, 2).digest(),
             AttentionPlan.parse("dense", null, 2, 2).digest(),
             AttentionPlan.parse("minference", null, 2, 2).digest(),
+            AttentionPlan.parse("static:100:800", null, 2, 2).digest(),
             AttentionPlan.parse("vertical-only:100", null, 2, 2).digest(),
             AttentionPlan.parse("slash-only:100", null, 2, 2).digest(),
             AttentionPlan.parse("slash-only:101", null, 2, 2).digest(),

@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.IntStream;
 import jcuda.Pointer;
 import jcuda.driver.JCudaDriver;
 import org.junit.jupiter.api.AfterEach;
@@ -81,7 +82,7 @@ class CudaIndexTest {
     for (int head = 0; head < shape.heads(); head++) {
       int most = random.nextBoolean() ? 2 * shape.tokens() : 200;
       patterns.add(
-          switch (random.nextInt(9)) {
+          switch (random.nextInt(10)) {
             case 0 -> new HeadPattern.Dense();
             case 1 -> new HeadPattern.AShape(random.nextInt(most), 1 + random.nextInt(most));
             case 2 -> new HeadPattern.BlockSparse(1 + random.nextInt(most));
@@ -93,11 +94,27 @@ class CudaIndexTest {
                     random.nextInt(most), random.nextInt(most), 1 + random.nextInt(most));
             case 5 -> new HeadPattern.VerticalOnly(1 + random.nextInt(most));
             case 6 -> new HeadPattern.SlashOnly(1 + random.nextInt(most));
+            case 7 -> given(most, random);
             default ->
                 new HeadPattern.VerticalSlash(1 + random.nextInt(most), 1 + random.nextInt(most));
           });
     }
     return patterns;
+  }
+
+  /** Lines of a document that may have been longer. */
+  private static HeadPattern.GivenLines given(int most, Random random) {
+    int[] columns = random.ints(random.nextInt(300), 0, most).sorted().distinct().toArray();
+    int[] distances =
+        IntStream.concat(IntStream.of(0), random.ints(random.nextInt(300), 0, most))
+            .sorted()
+            .distinct()
+            .toArray();
+    int[] descending =
+        IntStream.range(0, distances.length)
+            .map(i -> distances[distances.length - 1 - i])
+            .toArray();
+    return new HeadPattern.GivenLines(columns, descending);
   }
 
   private void compare(

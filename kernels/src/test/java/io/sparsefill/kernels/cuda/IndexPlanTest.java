@@ -168,6 +168,28 @@ class IndexPlanTest {
   }
 
   @Test
+  void linesThatAreGivenComeBehindThoseThatAreEstimated() {
+    AttentionShape shape = new AttentionShape(1000, 4, 2, 64, 1, 0);
+    HeadPattern given = new HeadPattern.GivenLines(new int[] {3, 70}, new int[] {900, 5, 0});
+    HeadPattern estimated = new HeadPattern.VerticalSlash(30, 100);
+    IndexPlan plan =
+        plan(List.of(given, estimated, given, estimated), shape, false, 0, IndexPlan.LIST_BYTES);
+    assertThat(plan.lineHeads()).containsExactly(1, 3, 0, 2);
+    assertThat(plan.estimatedHeads()).isEqualTo(2);
+    IndexTable table = plan.table();
+    assertThat(table.columnCount(2)).isEqualTo(2);
+    assertThat(table.distanceCount(2)).isEqualTo(3);
+    assertThat(table.columnsAt(2)).isEqualTo(2 + 3 + 30 + 100);
+    assertThat(table.distancesAt(2)).isEqualTo(2 + 3 + 30 + 100 + 2);
+    assertThat(table.itemCount()).isEqualTo(2);
+    // Without an estimate there is nothing to launch it for.
+    IndexPlan none = plan(List.of(given, given, given, given), shape, false, 0, 1L << 20);
+    assertThat(none.estimatedHeads()).isZero();
+    assertThat(none.table().itemCount()).isZero();
+    assertThat(none.histogramBytes()).isZero();
+  }
+
+  @Test
   void anIndexOfLaterQueryTilesTakesNoMoreThanOneOfAll() {
     Random random = new Random(13);
     for (int round = 0; round < 300; round++) {

@@ -37,13 +37,11 @@ final class ReadIndex {
 
   /** The lines that were chosen for a head. */
   static LineSelection lines(IndexPlan plan, DeviceMemory.Block memory, int head) {
-    int at = head * IndexTable.ENTRY_INTS;
+    IndexTable table = plan.table();
     long lines = plan.layout().lines();
-    int[] verticals =
-        ints(memory, lines + 4L * plan.table().ints().get(at + 4), plan.table().ints().get(at + 2));
-    int[] distances =
-        ints(memory, lines + 4L * plan.table().ints().get(at + 5), plan.table().ints().get(at + 3));
-    return new LineSelection(verticals, distances);
+    return new LineSelection(
+        ints(memory, lines + 4L * table.columnsAt(head), table.columnCount(head)),
+        ints(memory, lines + 4L * table.distancesAt(head), table.distanceCount(head)));
   }
 
   /** All lists, checked as {@link TileIndex} checks them. */

@@ -1,6 +1,7 @@
 package io.sparsefill.udf.sql;
 
 import io.sparsefill.kernels.KvDtype;
+import io.sparsefill.kernels.attention.AttentionPlan;
 import io.sparsefill.udf.Emit;
 import io.sparsefill.udf.EngineOptions;
 import io.sparsefill.udf.model.RopeFrequencies;
@@ -127,7 +128,7 @@ record SqlSettings(Model model, int maxTokens, TooLong onTooLong, int topK) {
             read.value("bos", "auto", BosPolicy::of),
             backend(read),
             read.text("weights", "resident"),
-            read.text("attention", "minference"),
+            read.value("attention", "minference", SqlSettings::attention),
             read.text("patterns", null),
             read.value("rope-frequencies", "fp32", RopeFrequencies::of),
             threads);
@@ -136,6 +137,15 @@ record SqlSettings(Model model, int maxTokens, TooLong onTooLong, int topK) {
         read.integer("max-tokens", "0", 0),
         read.word("on-too-long", TooLong.FAIL),
         read.integer("top-k", "20", 1));
+  }
+
+  /** Which document an engine sees first changes from query to query. */
+  private static String attention(String attention) {
+    if (AttentionPlan.keepsLines(attention)) {
+      throw new IllegalArgumentException(
+          "its lines are those of the first document that an engine sees, so a row's value would depend on the order of rows");
+    }
+    return attention;
   }
 
   /** Where a GPU is required there is no choice, and an engine that finds none does not open. */

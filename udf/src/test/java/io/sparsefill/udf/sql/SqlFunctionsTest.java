@@ -190,6 +190,9 @@ class SqlFunctionsTest {
         .hasStackTraceContaining("require-gpu=true and spark.sparsefill.backend=cpu");
     assertThatThrownBy(() -> session("require-gpu", "yes").results("token_count(text)", SHORT))
         .hasStackTraceContaining("spark.sparsefill.require-gpu=yes: accepted is true, false");
+    assertThatThrownBy(() -> session("attention", "static").results("prefill_nll(text)", SHORT))
+        .hasStackTraceContaining(
+            "Cannot use spark.sparsefill.attention=static: its lines are those of the first document");
     assertThatThrownBy(() -> session("backend", "tpu").results("prefill_nll(text)", SHORT))
         .hasStackTraceContaining("tpu");
   }

@@ -1,0 +1,82 @@
+package io.sparsefill.udf;
+
+import io.sparsefill.kernels.AttentionIndex;
+import io.sparsefill.kernels.HeadPattern;
+import io.sparsefill.kernels.attention.AttentionPlan;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The lines of {@code --attention static}: chosen for each layer and head on the first document
+ * that an engine finishes, and taken as they are on all later ones, less those that lie beyond
+ * them. Without that mode nothing is kept. An engine owns one, in host memory, for one pre-fill
+ * after the other.
+ *
+ * <p>MInference's code (vertical_and_slash_kernel_static) keeps one set in each layer, which its
+ * loop over heads fills with those of head 0; its paper speaks of the indices of each head.
+ */
+final class KeptLines {
+  private final boolean keeps;
+  private Map<Integer, List<HeadPattern.GivenLines>> layers = Map.of();
+  private int tokens;
+
+  KeptLines(AttentionPlan plan) {
+    this.keeps = plan.keepsLines();
+  }
+
+  /** Begins a document of T tokens. */
+  Document begin(int documentTokens) {
+    return new Document(documentTokens);
+  }
+
+  /** One document's view: lines that are there already, or its own, which it leaves behind. */
+  final class Document {
+    private final int length;
+    private final Map<Integer, List<HeadPattern.GivenLines>> chosen = new HashMap<>();
+
+    private Document(int length) {
+      this.length = length;
+    }
+
+    private boolean first() {
+      return layers.isEmpty();
+    }
+
+    /**
+     * The patterns of a layer's heads.
+     *
+     * @param planned what the plan says, which holds where there are no kept lines
+     */
+    List<HeadPattern> patterns(int layer, List<HeadPattern> planned) {
+      if (!keeps || first()) {
+        return planned;
+      }
+      return layers.get(layer).stream().<HeadPattern>map(lines -> lines.within(length)).toList();
+    }
+
+    /** Sees the index of a layer while it is open. */
+    void indexed(int layer, AttentionIndex index) {
+      if (keeps && first()) {
+        chosen.put(layer, index.lines());
+      }
+    }
+
+    /**
+     * Ends a document that was pre-filled to its end.
+     *
+     * @return whose lines it took, for its description; empty if its own
+     */
+    String end() {
+      if (!keeps) {
+        return "";
+      }
+      if (first()) {
+        layers = chosen;
+        tokens = length;
+        return "";
+      }
+      return ", lines of an earlier document of %,d tokens".formatted(tokens);
+    }
+  }
+}
