@@ -166,4 +166,19 @@ public sealed interface HeadPattern {
       }
     }
   }
+
+  /**
+   * For each query the keys of its largest scores: the oracle of what a sparse pattern could keep.
+   * All scores are computed to find them, so it saves nothing.
+   *
+   * @param keys how many keys of each query
+   */
+  record TopKeys(int keys) implements HeadPattern {
+    /** Checks the size. */
+    public TopKeys {
+      if (keys < 1) {
+        throw new IllegalArgumentException("top-k %d: at least 1 key is needed".formatted(keys));
+      }
+    }
+  }
 }

@@ -5,6 +5,7 @@ import io.sparsefill.kernels.DeviceSizes;
 import io.sparsefill.kernels.cpu.CpuBackend;
 import io.sparsefill.kernels.cuda.CudaBackend;
 import io.sparsefill.udf.model.ModelConfig;
+import java.util.Locale;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -17,6 +18,11 @@ enum BackendKind {
   CUDA;
 
   private static final Logger LOG = LoggerFactory.getLogger(BackendKind.class);
+
+  /** The word of {@code --backend} that asks for it. */
+  String label() {
+    return name().toLowerCase(Locale.ROOT);
+  }
 
   /**
    * Checks the word of {@code --backend}, without looking for a device: a driver need not have one.

@@ -58,6 +58,7 @@ public final class Engine implements AutoCloseable {
         AttentionPlan.parse(
             options.attention(), options.patternsJson(), config.layers(), config.heads());
     BackendKind kind = BackendKind.choose(options.backend(), config);
+    plan.checkBackend(kind.label());
     Backend backend = kind.open(ordinal, options.threads());
     boolean complete = false;
     try {

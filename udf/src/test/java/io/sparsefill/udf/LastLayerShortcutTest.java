@@ -54,7 +54,8 @@ class LastLayerShortcutTest {
         "tri-shape:64:128:70",
         "strided:64:128:300",
         "vertical-only:40",
-        "slash-only:120"
+        "slash-only:120",
+        "top-k:40"
       })
   void randomModelGivesWhatTheFullPassGives(String attention) throws Exception {
     compare(new TinyModel(3, 300).write(folder), attention);

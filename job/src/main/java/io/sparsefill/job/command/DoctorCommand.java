@@ -48,14 +48,17 @@ final class DoctorCommand implements Callable<Integer> {
   }
 
   private int listAttention() {
-    TextTable table = new TextTable("--attention", "without sizes", "source", "a query sees");
+    TextTable table =
+        new TextTable("--attention", "without sizes", "backends", "source", "a query sees");
     ObjectNode json = new ObjectMapper().createObjectNode();
     ArrayNode list = json.putArray("attention");
     for (AttentionMode mode : AttentionMode.values()) {
-      table.add(mode.form(), mode.defaults(), mode.source(), mode.summary());
+      String backends = String.join(", ", mode.backends());
+      table.add(mode.form(), mode.defaults(), backends, mode.source(), mode.summary());
       list.addObject()
           .put("form", mode.form())
           .put("defaults", mode.defaults())
+          .put("backends", backends)
           .put("source", mode.source())
           .put("summary", mode.summary());
     }

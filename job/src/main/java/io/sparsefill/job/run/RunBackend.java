@@ -39,8 +39,8 @@ final class RunBackend {
    * Decides.
    *
    * @throws UsageException if the folder's documents are another backend's, if executors differ, if
-   *     this machine computes and cannot, if a cluster is to use GPUs that Spark does not know of,
-   *     or if a GPU is required and is not everywhere
+   *     this machine computes and cannot, if it does not have the attention, if a cluster is to use
+   *     GPUs that Spark does not know of, or if a GPU is required and is not everywhere
    * @throws io.sparsefill.job.output.OutputRefused if the output folder holds something else
    */
   static BackendChoice of(SparkSession spark, RunOptions options, CheckedModel model)
@@ -48,6 +48,7 @@ final class RunBackend {
     boolean here = spark.sparkContext().isLocal();
     Slots slots = new Slots(() -> answers(spark, model.folder().toString()));
     BackendChoice choice = choose(spark, options, model, slots);
+    refuseOtherAttention(choice, model);
     if (choice.name().equals("cuda") && !here) {
       PrefillTasks.refuseWithoutGpus(spark.sparkContext().getConf());
     }
@@ -56,6 +57,15 @@ final class RunBackend {
     }
     log.info("Backend of this run: {}", choice);
     return choice;
+  }
+
+  /** An attention that one backend alone has must not fail in the tasks. */
+  static void refuseOtherAttention(BackendChoice choice, CheckedModel model) {
+    try {
+      model.attention().checkBackend(choice.name());
+    } catch (IllegalArgumentException e) {
+      throw new UsageException(e.getMessage(), e);
+    }
   }
 
   /** What the slots of executors could take, who are asked once if at all. */

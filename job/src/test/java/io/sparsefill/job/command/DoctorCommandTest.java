@@ -68,6 +68,9 @@ class DoctorCommandTest {
     JsonNode triShape = modes.get(AttentionMode.TRI_SHAPE.ordinal());
     assertThat(triShape.path("form").asText()).isEqualTo("tri-shape[:INITIAL:LOCAL:LAST]");
     assertThat(triShape.path("defaults").asText()).isEqualTo("128:3968:100");
+    assertThat(triShape.path("backends").asText()).isEqualTo("cpu, cuda");
+    JsonNode topK = modes.get(AttentionMode.TOP_K.ordinal());
+    assertThat(topK.path("backends").asText()).isEqualTo("cpu");
     assertThat(triShape.path("source").asText()).contains("tri_shape_kernel");
   }
 }

@@ -10,10 +10,12 @@ final class AttentionTable {
   static String markdown() {
     StringBuilder table =
         new StringBuilder(
-            "| `--attention` | without sizes | a query sees | source |\n| --- | --- | --- | --- |\n");
+            "| `--attention` | without sizes | backends | a query sees | source |\n"
+                + "| --- | --- | --- | --- | --- |\n");
     for (AttentionMode mode : AttentionMode.values()) {
       String defaults = mode.defaults().isEmpty() ? "" : "`" + mode.defaults() + "`";
       table.append("| `").append(mode.form()).append("` | ").append(defaults).append(" | ");
+      table.append(String.join(", ", mode.backends())).append(" | ");
       table.append(mode.summary()).append(" | ").append(mode.source()).append(" |\n");
     }
     return table.toString();

@@ -1,6 +1,7 @@
 package io.sparsefill.job.run;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -10,6 +11,7 @@ import io.sparsefill.udf.Engine;
 import io.sparsefill.udf.model.ModelConfig;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
 
@@ -53,6 +55,30 @@ class RunBackendTest {
         .hasMessageContaining("pre-filled by cuda")
         .hasMessageContaining(CudaBackend.unavailable().orElseThrow())
         .hasMessageContaining("another --output");
+  }
+
+  @Test
+  void anAttentionOfTheCpuAloneIsRefusedOnAGpu() {
+    RunOptions options =
+        RunOptions.of(
+            OptionValues.resolve(
+                Map.of(
+                    RunOption.MODEL,
+                    MODEL.toString(),
+                    RunOption.INPUT,
+                    "i",
+                    RunOption.OUTPUT,
+                    "o",
+                    RunOption.ATTENTION,
+                    "top-k:9"),
+                Map.of()));
+    CheckedModel model =
+        CheckedModel.open(options.model(), options.compute(), options.tokens().bos());
+    assertThatCode(() -> RunBackend.refuseOtherAttention(CPU, model)).doesNotThrowAnyException();
+    assertThatThrownBy(() -> RunBackend.refuseOtherAttention(CUDA, model))
+        .isInstanceOf(UsageException.class)
+        .hasMessageContaining("--attention top-k:9 by cuda")
+        .hasMessageContaining("use --backend cpu");
   }
 
   @Test

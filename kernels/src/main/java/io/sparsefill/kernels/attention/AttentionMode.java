@@ -2,6 +2,7 @@ package io.sparsefill.kernels.attention;
 
 import io.sparsefill.kernels.HeadPattern;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.stream.Collectors;
@@ -104,7 +105,13 @@ public enum AttentionMode {
       "block-sparse-only",
       "block-sparse:100, which is what the kernel takes on every head, whatever its sizes are",
       "arXiv 2407.02490 section 4, Ours w/ only block-sparse; block_sparse_kernel",
-      new Sizes("", sizes -> new HeadPattern.BlockSparse(100)));
+      new Sizes("", sizes -> new HeadPattern.BlockSparse(100))),
+  /** The best keys of each query. */
+  TOP_K(
+      "top-k",
+      "the K keys of its largest scores, an oracle: it computes all scores to find them",
+      "arXiv 2407.02490 section 2, figure 2 (top 4,096 columns)",
+      new Sizes("K", sizes -> new HeadPattern.TopKeys(sizes[0]), 4096));
 
   private final String word;
   private final String summary;
@@ -216,6 +223,11 @@ public enum AttentionMode {
   /** Paper and section, or file of microsoft/MInference. */
   public String source() {
     return source;
+  }
+
+  /** The backends that have it, as {@code --backend} names them. */
+  public List<String> backends() {
+    return this == TOP_K ? List.of("cpu") : List.of("cpu", "cuda");
   }
 
   /** Whether, without sizes, each head has a pattern of its own, from a pattern file or not. */

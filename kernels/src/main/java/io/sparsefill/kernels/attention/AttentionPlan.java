@@ -15,12 +15,12 @@ import java.util.List;
  */
 public final class AttentionPlan {
   private final String name;
-  private final boolean dispatch;
+  private final AttentionMode mode;
   private final List<List<HeadPattern>> layers;
 
-  private AttentionPlan(String name, boolean dispatch, List<List<HeadPattern>> layers) {
+  private AttentionPlan(String name, AttentionMode mode, List<List<HeadPattern>> layers) {
     this.name = name;
-    this.dispatch = dispatch;
+    this.mode = mode;
     this.layers = layers;
   }
 
@@ -43,7 +43,7 @@ public final class AttentionPlan {
           patternsJson == null
               ? PatternTable.uniform(PatternTable.DEFAULT, layers, heads)
               : PatternTable.parse(patternsJson, layers, heads);
-      return new AttentionPlan(attention, mode == AttentionMode.MINFERENCE, perHead(mode, table));
+      return new AttentionPlan(attention, mode, perHead(mode, table));
     }
     HeadPattern pattern = mode.pattern(sizes).orElseThrow(() -> unknown(attention, ""));
     if (patternsJson != null) {
@@ -52,7 +52,7 @@ public final class AttentionPlan {
               .formatted(AttentionMode.withTable(), attention));
     }
     List<HeadPattern> same = Collections.nCopies(heads, pattern);
-    return new AttentionPlan(attention, false, Collections.nCopies(layers, same));
+    return new AttentionPlan(attention, mode, Collections.nCopies(layers, same));
   }
 
   /** Whether an option takes a pattern for each head, from a file where there is one. */
@@ -102,7 +102,7 @@ public final class AttentionPlan {
 
   /** Whether a head whose sparse cost would not be lower runs densely. */
   public boolean dispatch() {
-    return dispatch;
+    return mode == AttentionMode.MINFERENCE;
   }
 
   /**
@@ -110,12 +110,27 @@ public final class AttentionPlan {
    * AttentionMode#STATIC}).
    */
   public boolean keepsLines() {
-    return keepsLines(name);
+    return mode == AttentionMode.STATIC;
   }
 
   /** Whether an option means that; its numbers then depend on the order of documents. */
   public static boolean keepsLines(String attention) {
     return attention.split(":", -1)[0].equals(AttentionMode.STATIC.word());
+  }
+
+  /**
+   * Checks that a backend has this attention.
+   *
+   * @param backend {@code cpu} or {@code cuda}
+   * @throws IllegalArgumentException if it has not
+   */
+  public void checkBackend(String backend) {
+    if (!mode.backends().contains(backend)) {
+      throw new IllegalArgumentException(
+          "Cannot compute --attention %s by %s: it is for analysis, and only %s has it; use --backend %s"
+              .formatted(
+                  name, backend, String.join(", ", mode.backends()), mode.backends().get(0)));
+    }
   }
 
   /** The option's word, with its sizes. */
@@ -131,7 +146,7 @@ public final class AttentionPlan {
       byte[] hash =
           MessageDigest.getInstance("SHA-256")
               .digest(
-                  (dispatch + " " + layers + (keepsLines() ? " static" : ""))
+                  (dispatch() + " " + layers + (keepsLines() ? " static" : ""))
                       .getBytes(StandardCharsets.UTF_8));
       return HexFormat.of().formatHex(hash);
     } catch (NoSuchAlgorithmException e) {

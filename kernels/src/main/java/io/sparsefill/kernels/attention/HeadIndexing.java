@@ -130,6 +130,9 @@ public final class HeadIndexing {
       chosen[head] = taken;
       return from -> IndexBuilders.verticalSlash(shape, from, taken.verticals(), taken.distances());
     }
+    if (pattern instanceof HeadPattern.TopKeys) {
+      return from -> IndexBuilders.topKeys(shape, from);
+    }
     return from -> IndexBuilders.dense(shape, from);
   }
 }

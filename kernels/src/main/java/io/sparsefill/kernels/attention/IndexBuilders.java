@@ -17,7 +17,16 @@ public final class IndexBuilders {
 
   /** Every causal tile: one run for each query tile. */
   public static HeadTiles dense(AttentionShape shape, int firstTile) {
-    HeadTiles head = new HeadTiles(false);
+    return all(shape, firstTile, false);
+  }
+
+  /** Every causal tile, for an operator that chooses among the scores of each query. */
+  public static HeadTiles topKeys(AttentionShape shape, int firstTile) {
+    return all(shape, firstTile, true);
+  }
+
+  private static HeadTiles all(AttentionShape shape, int firstTile, boolean sparse) {
+    HeadTiles head = new HeadTiles(sparse);
     for (int m = firstTile; m < TileIndex.tiles(shape.tokens()); m++) {
       int start = shape.firstKey(m * TILE) / TILE;
       head.run(start * TILE, m + 1 - start);

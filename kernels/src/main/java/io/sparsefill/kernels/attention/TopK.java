@@ -27,11 +27,9 @@ public final class TopK {
     // Keys of (score, index) are all different, so the selection is the same on every machine.
     long[] keys = new long[n];
     for (int i = 0; i < n; i++) {
-      int bits = Float.floatToRawIntBits(scores[i] + 0f);
-      int ordered = bits ^ ((bits >> 31) & 0x7fffffff);
-      keys[i] = ((long) ordered << 32) | i;
+      keys[i] = key(scores[i], i);
     }
-    select(keys, n - k);
+    select(keys, n, n - k);
     int[] chosen = new int[k];
     for (int i = 0; i < k; i++) {
       chosen[i] = (int) keys[n - k + i];
@@ -40,10 +38,40 @@ public final class TopK {
     return chosen;
   }
 
-  /** Quickselect with the median of three: afterwards keys[from ..] are the largest ones. */
-  private static void select(long[] keys, int from) {
+  /**
+   * A number by which scores and their indices are ordered: the larger score, and among equal ones
+   * the higher index, has the larger number. NaN is above all.
+   */
+  public static long key(float score, int index) {
+    int bits = Float.floatToRawIntBits(score + 0f);
+    int ordered = Float.isNaN(score) ? Integer.MAX_VALUE : bits ^ ((bits >> 31) & 0x7fffffff);
+    return ((long) ordered << 32) | index;
+  }
+
+  /**
+   * The {@link #key} of the {@code k}-th largest of {@code count} scores from {@code from} on,
+   * whose indices are counted from there.
+   *
+   * @param keys scratch for at least {@code count} numbers
+   */
+  public static long least(float[] scores, int from, int count, int k, long[] keys) {
+    if (k >= count) {
+      return Long.MIN_VALUE;
+    }
+    for (int i = 0; i < count; i++) {
+      keys[i] = key(scores[from + i], i);
+    }
+    select(keys, count, count - k);
+    return keys[count - k];
+  }
+
+  /**
+   * Quickselect with the median of three: afterwards keys[from .. count) are the largest ones, the
+   * least of them first.
+   */
+  private static void select(long[] keys, int count, int from) {
     int low = 0;
-    int high = keys.length - 1;
+    int high = count - 1;
     while (low < high) {
       long a = keys[low];
       long b = keys[(low + high) >>> 1];

@@ -39,6 +39,7 @@ final class CpuAttention {
     final float[] gatheredKeys;
     final float[] gatheredValues;
     final int[] gathered = new int[TILE];
+    final TopScores top = new TopScores();
 
     Scratch(int headDim, int width) {
       q = new float[TILE * headDim];
@@ -52,11 +53,12 @@ final class CpuAttention {
    * Runs the attention.
    *
    * @param index which scores
+   * @param kept how many keys of each query count, for each head; Integer.MAX_VALUE for all
    * @param kv packed keys and values
    * @param q [T, H * D]
    * @param out [T, H * D], may be q: an item reads its rows before it writes them
    */
-  void run(TileIndex index, PackedKv kv, CpuTensor q, CpuTensor out) {
+  void run(TileIndex index, int[] kept, PackedKv kv, CpuTensor q, CpuTensor out) {
     AttentionShape shape = index.shape();
     int heads = shape.heads();
     int tiles = TileIndex.tiles(shape.tokens());
@@ -64,11 +66,18 @@ final class CpuAttention {
         index.queryTiles() * heads,
         thread -> new Scratch(shape.headDim(), kv.width()),
         (item, scratch) ->
-            queryTile(index, kv, q, out, item % heads, tiles - 1 - item / heads, scratch));
+            queryTile(index, kept, kv, q, out, item % heads, tiles - 1 - item / heads, scratch));
   }
 
   private void queryTile(
-      TileIndex index, PackedKv kv, CpuTensor q, CpuTensor out, int head, int tile, Scratch x) {
+      TileIndex index,
+      int[] kept,
+      PackedKv kv,
+      CpuTensor q,
+      CpuTensor out,
+      int head,
+      int tile,
+      Scratch x) {
     AttentionShape shape = index.shape();
     int group = head / shape.group();
     int row0 = tile * TILE;
@@ -80,6 +89,11 @@ final class CpuAttention {
     Arrays.fill(x.max, Float.NEGATIVE_INFINITY);
     Arrays.fill(x.sum, 0f);
 
+    if (kept[head] < tile * TILE + rows) {
+      keepLargest(index, kv, head, tile, rows, kept[head], x);
+      storeOutputs(shape, out, head, row0, rows, kv.width(), x);
+      return;
+    }
     int oldest = shape.firstKey(row0 + rows - 1);
     for (int run = index.runsBegin(head, tile); run < index.runsEnd(head, tile); run++) {
       int key = index.runStart(run);
@@ -103,6 +117,36 @@ final class CpuAttention {
       math.accumulate(x.s, padded, x.gatheredValues, 0, x.o, kv.width());
     }
     storeOutputs(shape, out, head, row0, rows, kv.width(), x);
+  }
+
+  /**
+   * The largest scores of each query, over the runs of the query tile. All of its scores are there
+   * before the first weight is known.
+   */
+  private void keepLargest(
+      TileIndex index, PackedKv kv, int head, int tile, int rows, int kept, Scratch x) {
+    AttentionShape shape = index.shape();
+    int group = head / shape.group();
+    int padded = (rows + 3) & ~3;
+    int first = index.runsBegin(head, tile);
+    int start = index.runStart(first);
+    int tiles = index.runTiles(first);
+    x.top.begin(tiles);
+    for (int t = 0; t < tiles; t++) {
+      int key = start + t * TILE;
+      math.scores(
+          x.q, padded, shape.headDim(), kv.keys(group), kv.keyOffset(key), kv.keyStride(), x.s);
+      maskTile(shape, tile * TILE, rows, key, x.s);
+      x.top.put(t, rows, x.s);
+    }
+    x.top.select(rows, kept);
+    for (int t = 0; t < tiles; t++) {
+      if (x.top.get(t, rows, padded, x.s)) {
+        math.softmax(x.s, padded, x.max, x.sum, x.o, kv.width());
+        int at = (start + t * TILE) * kv.width();
+        math.accumulate(x.s, padded, kv.values(group), at, x.o, kv.width());
+      }
+    }
   }
 
   /** Queries scaled by scale * log2(e), because the softmax is in base 2. */

@@ -16,6 +16,7 @@ import io.sparsefill.kernels.Tensor;
 import io.sparsefill.kernels.Workers;
 import io.sparsefill.kernels.attention.TileIndex;
 import java.nio.FloatBuffer;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 
@@ -309,7 +310,10 @@ public final class CpuBackend implements Backend {
   AttentionIndex index(TileIndex tiles, Tensor k) {
     PackedKv kv = new PackedKv(tiles.shape(), MATH.widthStep());
     kv.packKeys(workers, tiles.shape(), keys(tiles.shape(), k));
-    return new CpuIndex(tiles, kv, Collections.nCopies(tiles.shape().heads(), null));
+    int heads = tiles.shape().heads();
+    int[] all = new int[heads];
+    Arrays.fill(all, Integer.MAX_VALUE);
+    return new CpuIndex(tiles, all, kv, Collections.nCopies(heads, null));
   }
 
   private static CpuTensor queries(AttentionShape shape, Tensor q) {
@@ -333,7 +337,7 @@ public final class CpuBackend implements Backend {
         CpuTensor.of(v, shape.tokens(), (long) shape.kvHeads() * shape.headDim(), "values");
     CpuTensor target = CpuTensor.of(out, q.rows(), q.cols(), "attention's output");
     mine.kv().packValues(workers, shape, values);
-    new CpuAttention(MATH, workers).run(mine.tiles(), mine.kv(), queries, target);
+    new CpuAttention(MATH, workers).run(mine.tiles(), mine.kept(), mine.kv(), queries, target);
     mine.spend(System.nanoTime() - start);
   }
 

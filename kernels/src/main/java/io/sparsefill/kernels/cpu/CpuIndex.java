@@ -11,6 +11,7 @@ import java.util.List;
 /** A tile index together with the packed keys that it was built from, and the time that it took. */
 final class CpuIndex implements AttentionIndex {
   private final TileIndex tiles;
+  private final int[] kept;
   private final PackedKv kv;
   private final List<LineSelection> lines;
   private final Spent spent;
@@ -18,10 +19,12 @@ final class CpuIndex implements AttentionIndex {
   /**
    * An index.
    *
+   * @param kept how many keys of each query count, for each head; Integer.MAX_VALUE for all
    * @param lines of each head, null for a head without
    */
-  CpuIndex(TileIndex tiles, PackedKv kv, List<LineSelection> lines) {
+  CpuIndex(TileIndex tiles, int[] kept, PackedKv kv, List<LineSelection> lines) {
     this.tiles = tiles;
+    this.kept = kept;
     this.kv = kv;
     this.lines = lines;
     this.spent = new Spent(tiles.computedTiles(), tiles.causalTiles(), tiles.sparseHeads());
@@ -29,6 +32,10 @@ final class CpuIndex implements AttentionIndex {
 
   TileIndex tiles() {
     return tiles;
+  }
+
+  int[] kept() {
+    return kept;
   }
 
   PackedKv kv() {

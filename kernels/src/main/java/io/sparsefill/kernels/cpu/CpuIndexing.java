@@ -28,7 +28,13 @@ final class CpuIndexing {
   CpuIndex build(List<HeadPattern> patterns, boolean dispatch, int firstTile, PackedKv kv) {
     HeadIndexing heads = new HeadIndexing(shape, patterns, dispatch, firstTile, EstimateCost.CPU);
     TileIndex tiles = heads.build(workers, head -> new HeadEstimate(head, firstTile));
-    return new CpuIndex(tiles, kv, heads.lines());
+    int[] kept = patterns.stream().mapToInt(pattern -> kept(heads, pattern)).toArray();
+    return new CpuIndex(tiles, kept, kv, heads.lines());
+  }
+
+  private static int kept(HeadIndexing heads, HeadPattern pattern) {
+    boolean chooses = pattern instanceof HeadPattern.TopKeys && !heads.isDense(pattern);
+    return chooses ? ((HeadPattern.TopKeys) pattern).keys() : Integer.MAX_VALUE;
   }
 
   private final class HeadEstimate implements HeadIndexing.Estimate {

@@ -108,8 +108,8 @@ final class IndexPlan {
    * @param dispatch whether a head whose sparse cost would not be lower runs densely
    * @param firstTile first query tile that is wanted
    * @param listBytes bytes of the lists of one group; a single head may take more
-   * @throws IllegalArgumentException if a list is longer than positions reach, or there is not one
-   *     pattern for each head
+   * @throws IllegalArgumentException if a list is longer than positions reach, there is not one
+   *     pattern for each head, or the CPU alone has a pattern
    */
   IndexPlan(
       List<HeadPattern> patterns,
@@ -123,6 +123,10 @@ final class IndexPlan {
     this.firstTile = firstTile;
     this.tiles = TileIndex.tiles(shape.tokens());
     this.kernels = kernels;
+    if (patterns.stream().anyMatch(pattern -> pattern instanceof HeadPattern.TopKeys)) {
+      throw new IllegalArgumentException(
+          "Cannot index top-k on CUDA: only the CPU backend has it; use --backend cpu");
+    }
     HeadIndexing indexing =
         new HeadIndexing(shape, patterns, dispatch, firstTile, EstimateCost.CUDA);
     Map<HeadPattern, Boolean> dense = new HashMap<>();

@@ -1,6 +1,7 @@
 package io.sparsefill.kernels.attention;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sparsefill.kernels.HeadPattern;
@@ -10,6 +11,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every form of the attention option, every error, and the digest. */
@@ -29,6 +31,8 @@ class AttentionPlanTest {
         Arguments.of("dilated:64:300", new HeadPattern.Dilated(64, 0, 300)),
         Arguments.of("strided", new HeadPattern.Dilated(1024, 2048, 4096)),
         Arguments.of("strided:1:2:3", new HeadPattern.Dilated(1, 2, 3)),
+        Arguments.of("top-k", new HeadPattern.TopKeys(4096)),
+        Arguments.of("top-k:7", new HeadPattern.TopKeys(7)),
         Arguments.of("static:100:800", new HeadPattern.VerticalSlash(100, 800)),
         Arguments.of("vertical-only:77", new HeadPattern.VerticalOnly(77)),
         Arguments.of("slash-only:77", new HeadPattern.SlashOnly(77)));
@@ -127,6 +131,7 @@ class AttentionPlanTest {
     "dilated:1, Unknown attention 'dilated:1': accepted are",
     "strided:1:2, Unknown attention 'strided:1:2': accepted are",
     "vertical-only:0, vertical-only 0: at least 1 column is needed",
+    "top-k:0, top-k 0: at least 1 key is needed",
     "slash-only:0, slash-only 0: at least 1 distance is needed",
     "tri-shape:0:0:1, 'tri-shape 0:0:1: initial must be at least 0, local and last at least 1'",
     "tri-shape:0:1:0, 'tri-shape 0:1:0: initial must be at least 0, local and last at least 1'",
@@ -169,6 +174,7 @@ class AttentionPlanTest {
             AttentionPlan.parse("a-shape:100:800", null, 2, 2).digest(),
             AttentionPlan.parse("dense", null, 2, 2).digest(),
             AttentionPlan.parse("minference", null, 2, 2).digest(),
+            AttentionPlan.parse("top-k:100", null, 2, 2).digest(),
             AttentionPlan.parse("static:100:800", null, 2, 2).digest(),
             AttentionPlan.parse("vertical-only:100", null, 2, 2).digest(),
             AttentionPlan.parse("slash-only:100", null, 2, 2).digest(),
@@ -189,5 +195,58 @@ class AttentionPlanTest {
     // The default sizes are the same scores as the same sizes written out.
     assertThat(AttentionPlan.parse("a-shape", null, 1, 1).digest())
         .isEqualTo(AttentionPlan.parse("a-shape:1024:4096", null, 1, 1).digest());
+    // An alias is the same scores too.
+    assertThat(AttentionPlan.parse("block-sparse-only", null, 1, 1).digest())
+        .isEqualTo(AttentionPlan.parse("block-sparse:100", null, 1, 1).digest());
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void modesSayWhatTheyAre(AttentionMode mode) {
+    assertThat(mode.form()).startsWith(mode.word());
+    assertThat(mode.summary()).isNotBlank();
+    assertThat(mode.source()).isNotBlank();
+    assertThat(AttentionMode.of(mode.word())).contains(mode);
+    assertThat(AttentionMode.accepted()).contains(mode.form());
+  }
+
+  @Test
+  void modesNameTheirSizesAndDefaults() {
+    assertThat(AttentionMode.DENSE.form()).isEqualTo("dense");
+    assertThat(AttentionMode.DENSE.defaults()).isEmpty();
+    assertThat(AttentionMode.VERTICAL_SLASH.form()).isEqualTo("vertical-slash:V:S");
+    assertThat(AttentionMode.VERTICAL_SLASH.defaults()).isEmpty();
+    assertThat(AttentionMode.TRI_SHAPE.form()).isEqualTo("tri-shape[:INITIAL:LOCAL:LAST]");
+    assertThat(AttentionMode.TRI_SHAPE.defaults()).isEqualTo("128:3968:100");
+    assertThat(AttentionMode.SLASH_ONLY.form()).isEqualTo("slash-only[:S]");
+    assertThat(AttentionMode.SLASH_ONLY.defaults()).isEqualTo("--patterns, else 1000:6096");
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void backendsWithoutAModeAreRefused(AttentionMode mode) {
+    String option = mode == AttentionMode.VERTICAL_SLASH ? "vertical-slash:1:1" : mode.word();
+    AttentionPlan plan = AttentionPlan.parse(option, null, 1, 1);
+    assertThatCode(() -> plan.checkBackend("cpu")).doesNotThrowAnyException();
+    if (mode.backends().contains("cuda")) {
+      assertThatCode(() -> plan.checkBackend("cuda")).doesNotThrowAnyException();
+    } else {
+      assertThatThrownBy(() -> plan.checkBackend("cuda"))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessage(
+              "Cannot compute --attention %s by cuda: it is for analysis, and only cpu has it; use --backend cpu"
+                  .formatted(option));
+    }
+  }
+
+  @Test
+  void staticAloneKeepsLines() {
+    for (AttentionMode mode : AttentionMode.values()) {
+      assertThat(AttentionPlan.keepsLines(mode.word()))
+          .as(mode.word())
+          .isEqualTo(mode == AttentionMode.STATIC);
+    }
+    assertThat(AttentionPlan.parse("static:100:800", null, 1, 1).keepsLines()).isTrue();
+    assertThat(AttentionPlan.parse("vertical-slash:100:800", null, 1, 1).keepsLines()).isFalse();
   }
 }

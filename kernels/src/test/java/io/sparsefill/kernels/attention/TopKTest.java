@@ -3,6 +3,7 @@ package io.sparsefill.kernels.attention;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.Random;
 import java.util.stream.IntStream;
@@ -44,6 +45,33 @@ class TopKTest {
         }
         assertSame(scores);
       }
+    }
+  }
+
+  /** Oracle: the selection by indices. */
+  @Test
+  void theLeastOfTheLargestSeparatesThemFromTheOthers() {
+    Random random = new Random(3);
+    long[] scratch = new long[600];
+    for (int count : new int[] {1, 2, 63, 500}) {
+      float[] scores = new float[count + 7];
+      for (int i = 0; i < scores.length; i++) {
+        scores[i] = random.nextInt(20) - 10;
+      }
+      float[] part = Arrays.copyOfRange(scores, 7, scores.length);
+      for (int k : new int[] {1, 2, count / 2 + 1, count, count + 5}) {
+        long least = TopK.least(scores, 7, count, k, scratch);
+        int[] chosen =
+            IntStream.range(0, count).filter(i -> TopK.key(part[i], i) >= least).toArray();
+        assertThat(chosen).as("%d of %d", k, count).isEqualTo(TopK.ascending(part, k));
+      }
+    }
+  }
+
+  @Test
+  void everyNanIsAboveAllNumbers() {
+    for (float nan : new float[] {Float.NaN, Float.intBitsToFloat(0xffc0_1234)}) {
+      assertThat(TopK.key(nan, 0)).isGreaterThan(TopK.key(Float.POSITIVE_INFINITY, 1000));
     }
   }
 

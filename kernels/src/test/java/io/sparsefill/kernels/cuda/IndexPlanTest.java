@@ -213,6 +213,16 @@ class IndexPlanTest {
   }
 
   @Test
+  void aPatternOfTheCpuAloneIsRefused() {
+    AttentionShape shape = new AttentionShape(100, 2, 1, 64, 1, 0);
+    List<HeadPattern> patterns = List.of(new HeadPattern.Dense(), new HeadPattern.TopKeys(5));
+    assertThatThrownBy(() -> plan(patterns, shape, false, 0, IndexPlan.LIST_BYTES))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("top-k")
+        .hasMessageContaining("use --backend cpu");
+  }
+
+  @Test
   void listsBeyondTheirPositionsAreRefused() {
     AttentionShape shape = new AttentionShape(1 << 20, 1, 1, 128, 1, 0);
     List<HeadPattern> patterns = List.of(new HeadPattern.VerticalSlash(1 << 19, 100));
