@@ -122,7 +122,8 @@ public interface Backend extends AutoCloseable {
    * @param dispatch whether a head whose sparse cost would not be lower than dense is computed
    *     densely
    * @param firstTile first query tile of 64 rows that is wanted
-   * @param q [T, H * D]; rows from min(64 * firstTile, T - 64) on must be set
+   * @param q [T, H * D]; rows from min(64 * firstTile, T - 64) on must be set, and all of them for
+   *     {@link HeadPattern.Retrieved}
    * @param k [T, G * D]
    */
   AttentionIndex index(

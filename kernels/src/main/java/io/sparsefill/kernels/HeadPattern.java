@@ -48,7 +48,7 @@ public sealed interface HeadPattern {
 
   /**
    * The first keys, a sliding window, and every second key of a window behind that (the baselines
-   * "dilated" and "strided" of MInference section 4.1).
+   * "dilated" and "strided" of MInference section 4).
    *
    * <p>The original leaves out every second distance, so that queries side by side see other keys.
    * Here the 64 queries of a tile share their keys: tiles take even and odd keys in turns.
@@ -90,7 +90,7 @@ public sealed interface HeadPattern {
 
   /**
    * The key columns of vertical-slash, and of its diagonals the main one alone (MInference section
-   * 4.4: "only vertical" keeps one slash). A query sees itself and its tile's keys before it.
+   * 4, ablation "only vertical"). A query sees itself and its tile's keys before it.
    *
    * @param vertical how many key columns; the first 30 are always among them
    */
@@ -105,8 +105,8 @@ public sealed interface HeadPattern {
   }
 
   /**
-   * The diagonals of vertical-slash, and of its columns the first key alone (MInference section
-   * 4.4: "only slash" keeps one column, which in practice is the attention sink).
+   * The diagonals of vertical-slash, and of its columns the first key alone (MInference section 4,
+   * ablation "only slash"); the first key is where the attention sink is.
    *
    * @param slash how many distances; 0 .. 99 are always among them
    */
@@ -178,6 +178,25 @@ public sealed interface HeadPattern {
     public TopKeys {
       if (keys < 1) {
         throw new IllegalArgumentException("top-k %d: at least 1 key is needed".formatted(keys));
+      }
+    }
+  }
+
+  /**
+   * The first keys, a local window, and blocks of 128 keys between them that fit a block of 512
+   * queries best (InfLLM, arXiv 2402.04617).
+   *
+   * @param initial first keys which every query sees
+   * @param local distances 0 .. local - 1 which every query sees
+   * @param blocks how many blocks each block of queries retrieves
+   */
+  record Retrieved(int initial, int local, int blocks) implements HeadPattern {
+    /** Checks the sizes. */
+    public Retrieved {
+      if (initial < 0 || local < 1 || blocks < 1) {
+        throw new IllegalArgumentException(
+            "inf-llm %d:%d:%d: initial must be at least 0, local and blocks at least 1"
+                .formatted(initial, local, blocks));
       }
     }
   }

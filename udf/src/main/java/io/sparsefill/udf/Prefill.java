@@ -252,6 +252,9 @@ final class Prefill {
     boolean stopsAtKv = firstNeeded == tokens;
     // Estimates look at the last 64 queries, also when fewer rows are wanted.
     int firstQuery = stopsAtKv ? tokens : Math.max(0, Math.min(firstTile * TILE, tokens - TILE));
+    if (!stopsAtKv && plan.readsAllQueries()) {
+      firstQuery = 0;
+    }
     exit.awaitFree(l);
     Tensor keys = exit.keys(l);
     Tensor values = exit.values(l);

@@ -55,7 +55,8 @@ class LastLayerShortcutTest {
         "strided:64:128:300",
         "vertical-only:40",
         "slash-only:120",
-        "top-k:40"
+        "top-k:40",
+        "inf-llm:64:128:1"
       })
   void randomModelGivesWhatTheFullPassGives(String attention) throws Exception {
     compare(new TinyModel(3, 300).write(folder), attention);

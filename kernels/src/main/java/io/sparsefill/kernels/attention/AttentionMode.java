@@ -110,8 +110,20 @@ public enum AttentionMode {
   TOP_K(
       "top-k",
       "the K keys of its largest scores, an oracle: it computes all scores to find them",
-      "arXiv 2407.02490 section 2, figure 2 (top 4,096 columns)",
-      new Sizes("K", sizes -> new HeadPattern.TopKeys(sizes[0]), 4096));
+      "arXiv 2407.02490 section 2 (its top 4,096 columns)",
+      new Sizes("K", sizes -> new HeadPattern.TopKeys(sizes[0]), 4096)),
+  /** First keys, a window, and retrieved blocks. */
+  INF_LLM(
+      "inf-llm",
+      "the first INITIAL keys, the last LOCAL distances, and the BLOCKS blocks of 128 keys between"
+          + " them that fit its block of 512 queries best",
+      "InfLLM, arXiv 2402.04617 section 3; inf_llm.py (2407.02490 has LOCAL 8192)",
+      new Sizes(
+          "INITIAL:LOCAL:BLOCKS",
+          sizes -> new HeadPattern.Retrieved(sizes[0], sizes[1], sizes[2]),
+          128,
+          4096,
+          16));
 
   private final String word;
   private final String summary;
@@ -227,7 +239,7 @@ public enum AttentionMode {
 
   /** The backends that have it, as {@code --backend} names them. */
   public List<String> backends() {
-    return this == TOP_K ? List.of("cpu") : List.of("cpu", "cuda");
+    return this == TOP_K || this == INF_LLM ? List.of("cpu") : List.of("cpu", "cuda");
   }
 
   /** Whether, without sizes, each head has a pattern of its own, from a pattern file or not. */

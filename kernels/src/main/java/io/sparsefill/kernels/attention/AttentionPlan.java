@@ -133,6 +133,11 @@ public final class AttentionPlan {
     }
   }
 
+  /** Whether an index looks at the queries of all tokens, whichever of its rows are wanted. */
+  public boolean readsAllQueries() {
+    return mode == AttentionMode.INF_LLM;
+  }
+
   /** The option's word, with its sizes. */
   public String name() {
     return name;

@@ -12,7 +12,7 @@ import java.util.function.IntFunction;
  * for every backend that builds its index on the host.
  */
 public final class HeadIndexing {
-  /** What the backend's estimate selects for one head; asked at most once for each head. */
+  /** What the backend's estimate selects for one head. */
   public interface Estimate {
     /** The lines of a head that has columns, diagonals or both, unless they are given. */
     LineSelection lines(HeadPattern.Lines pattern);
@@ -22,6 +22,9 @@ public final class HeadIndexing {
      * ascending.
      */
     int[][] blocks(HeadPattern.BlockSparse pattern);
+
+    /** The blocks that a head retrieves: result[m - from] are those of query tile m, ascending. */
+    int[][] retrieved(HeadPattern.Retrieved pattern, int from);
   }
 
   private final AttentionShape shape;
@@ -129,6 +132,10 @@ public final class HeadIndexing {
               : estimate.lines(lines);
       chosen[head] = taken;
       return from -> IndexBuilders.verticalSlash(shape, from, taken.verticals(), taken.distances());
+    }
+    if (pattern instanceof HeadPattern.Retrieved retrieved) {
+      Retrieval retrieval = new Retrieval(shape, retrieved);
+      return from -> IndexBuilders.retrieved(retrieval, from, estimate.retrieved(retrieved, from));
     }
     if (pattern instanceof HeadPattern.TopKeys) {
       return from -> IndexBuilders.topKeys(shape, from);

@@ -92,6 +92,33 @@ public final class IndexBuilders {
     return head;
   }
 
+  /**
+   * The first keys, retrieved blocks and the local window, all of whole tiles.
+   *
+   * @param chosen chosen[m - firstTile] are the blocks of query tile m, ascending
+   */
+  public static HeadTiles retrieved(Retrieval retrieval, int firstTile, int[][] chosen) {
+    AttentionShape shape = retrieval.shape();
+    HeadTiles head = new HeadTiles(true);
+    for (int m = firstTile; m < TileIndex.tiles(shape.tokens()); m++) {
+      int visible = firstVisible(shape, m);
+      addRun(head, visible, Math.min(retrieval.initialTiles(), m + 1));
+      for (int block : chosen[m - firstTile]) {
+        int tile = retrieval.firstTileOf(block);
+        addRun(head, Math.max(visible, tile), tile + Retrieval.BLOCK_TILES);
+      }
+      addRun(head, Math.max(visible, retrieval.firstTileOf(retrieval.blocks(m))), m + 1);
+      head.endTile(m * TILE);
+    }
+    return head;
+  }
+
+  private static void addRun(HeadTiles head, int from, int end) {
+    if (from < end) {
+      head.run(from * TILE, end - from);
+    }
+  }
+
   /** The first key tile that some query of a query tile sees. */
   private static int firstVisible(AttentionShape shape, int m) {
     return shape.firstKey(m * TILE) / TILE;
@@ -111,9 +138,7 @@ public final class IndexBuilders {
       HeadTiles head, AttentionShape shape, int m, int initial, int window) {
     int visible = firstVisible(shape, m);
     int end = Math.min(TileIndex.tiles(initial), window);
-    if (visible < end) {
-      head.run(visible * TILE, end - visible);
-    }
+    addRun(head, visible, end);
     return end;
   }
 

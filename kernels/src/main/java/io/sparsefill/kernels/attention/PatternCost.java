@@ -44,6 +44,9 @@ public final class PatternCost {
     if (pattern instanceof HeadPattern.TriShape triShape) {
       return rows(TileIndex.tiles(triShape.initial()), TileIndex.tiles(triShape.local()));
     }
+    if (pattern instanceof HeadPattern.Retrieved retrieved) {
+      return rows(TileIndex.tiles(retrieved.initial()), TileIndex.tiles(retrieved.local()));
+    }
     if (pattern instanceof HeadPattern.Dilated window) {
       // Its columns come on top, as far as first tiles and window leave room.
       int local = Math.max(1, TileIndex.tiles(window.local()));

@@ -301,7 +301,8 @@ public final class CpuBackend implements Backend {
     packed.packKeys(workers, shape, keys);
     CpuEstimate estimate = new CpuEstimate(MATH, shape, packed, queries);
     CpuIndex index =
-        new CpuIndexing(workers, shape, estimate).build(patterns, dispatch, firstTile, packed);
+        new CpuIndexing(workers, shape, estimate, new CpuRetrieval(shape, packed, queries))
+            .build(patterns, dispatch, firstTile, packed);
     index.spend(System.nanoTime() - start);
     return index;
   }

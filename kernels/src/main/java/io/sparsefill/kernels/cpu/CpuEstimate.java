@@ -152,6 +152,12 @@ final class CpuEstimate {
   }
 
   private void loadRows(int head, int row0, int rows, float[] target) {
+    loadRows(shape, q, head, row0, rows, target);
+  }
+
+  /** Copies a head's queries, [rows][D]. */
+  static void loadRows(
+      AttentionShape shape, CpuTensor q, int head, int row0, int rows, float[] target) {
     int d = shape.headDim();
     FloatBuffer buffer = q.buffer(row0, rows);
     for (int r = 0; r < rows; r++) {

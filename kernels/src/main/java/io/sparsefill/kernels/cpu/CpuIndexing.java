@@ -17,11 +17,13 @@ final class CpuIndexing {
   private final Workers workers;
   private final AttentionShape shape;
   private final CpuEstimate estimate;
+  private final CpuRetrieval retrieval;
 
-  CpuIndexing(Workers workers, AttentionShape shape, CpuEstimate estimate) {
+  CpuIndexing(Workers workers, AttentionShape shape, CpuEstimate estimate, CpuRetrieval retrieval) {
     this.workers = workers;
     this.shape = shape;
     this.estimate = estimate;
+    this.retrieval = retrieval;
   }
 
   /** The index over packed keys. */
@@ -55,6 +57,11 @@ final class CpuIndexing {
     @Override
     public int[][] blocks(HeadPattern.BlockSparse pattern) {
       return estimate.blocks(head, firstTile, pattern.topTiles());
+    }
+
+    @Override
+    public int[][] retrieved(HeadPattern.Retrieved pattern, int from) {
+      return retrieval.choose(head, from, pattern);
     }
   }
 }

@@ -123,9 +123,12 @@ final class IndexPlan {
     this.firstTile = firstTile;
     this.tiles = TileIndex.tiles(shape.tokens());
     this.kernels = kernels;
-    if (patterns.stream().anyMatch(pattern -> pattern instanceof HeadPattern.TopKeys)) {
-      throw new IllegalArgumentException(
-          "Cannot index top-k on CUDA: only the CPU backend has it; use --backend cpu");
+    for (HeadPattern pattern : patterns) {
+      if (pattern instanceof HeadPattern.TopKeys || pattern instanceof HeadPattern.Retrieved) {
+        throw new IllegalArgumentException(
+            "Cannot index %s on CUDA: only the CPU backend has it; use --backend cpu"
+                .formatted(pattern));
+      }
     }
     HeadIndexing indexing =
         new HeadIndexing(shape, patterns, dispatch, firstTile, EstimateCost.CUDA);

@@ -161,6 +161,11 @@ class CudaIndexTest {
     public int[][] blocks(HeadPattern.BlockSparse pattern) {
       return tilesOf(built, head);
     }
+
+    @Override
+    public int[][] retrieved(HeadPattern.Retrieved pattern, int from) {
+      throw new AssertionError("the device has no such pattern");
+    }
   }
 
   private static int[][] tilesOf(TileIndex index, int head) {

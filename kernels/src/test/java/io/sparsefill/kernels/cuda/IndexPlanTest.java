@@ -215,11 +215,14 @@ class IndexPlanTest {
   @Test
   void aPatternOfTheCpuAloneIsRefused() {
     AttentionShape shape = new AttentionShape(100, 2, 1, 64, 1, 0);
-    List<HeadPattern> patterns = List.of(new HeadPattern.Dense(), new HeadPattern.TopKeys(5));
-    assertThatThrownBy(() -> plan(patterns, shape, false, 0, IndexPlan.LIST_BYTES))
-        .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContaining("top-k")
-        .hasMessageContaining("use --backend cpu");
+    for (HeadPattern pattern :
+        List.of(new HeadPattern.TopKeys(5), new HeadPattern.Retrieved(1, 2, 3))) {
+      List<HeadPattern> patterns = List.of(new HeadPattern.Dense(), pattern);
+      assertThatThrownBy(() -> plan(patterns, shape, false, 0, IndexPlan.LIST_BYTES))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining(pattern.toString())
+          .hasMessageContaining("use --backend cpu");
+    }
   }
 
   @Test
