@@ -24,6 +24,6 @@ final class Ramp {
 
   /** The style sheet's class of a text that can be read on a colour of the ramp. */
   static String textClass(double share) {
-    return share < 0.55 ? "on-dark" : "on-light";
+    return share < 0.5 ? "on-dark" : "on-light";
   }
 }

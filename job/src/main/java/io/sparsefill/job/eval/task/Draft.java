@@ -29,15 +29,5 @@ record Draft(IntFunction<Body> body, int least, int most, String unit, double de
     Body(String context, Question question) {
       this(context, List.of(question));
     }
-
-    /** The longest text that a model reads: context, question and answers. */
-    String longest() {
-      String longest = "";
-      for (Question question : questions) {
-        String text = question.text() + question.answerText();
-        longest = text.length() > longest.length() ? text : longest;
-      }
-      return context + longest;
-    }
   }
 }

@@ -19,31 +19,34 @@ final class KeyValueTask {
   /** A sample. */
   static Draft draft(Request request) {
     Draws draws = request.draws("asked");
-    double depth = request.depthOr(draws);
     Set<String> taken = new HashSet<>();
-    String key = draws.fresh(taken, draws::uuid);
-    String value = draws.fresh(taken, draws::uuid);
-
+    List<Hidden> asked = new ArrayList<>();
+    List<Question> questions = new ArrayList<>();
+    while (questions.size() < request.questions()) {
+      double depth = questions.isEmpty() ? request.depthOr(draws) : Request.drawnDepth(draws);
+      String key = draws.fresh(taken, draws::uuid);
+      String value = draws.fresh(taken, draws::uuid);
+      asked.add(new Hidden(depth, pair(key, value)));
+      questions.add(
+          Question.of(
+              "%sKey: \"%s\"\nThe value associated with the specified key is: \""
+                  .formatted(request.plain() ? "\n\n" : "\n", key),
+              request.plain() ? value + "\"" : value));
+    }
     Draws others = request.draws("others");
     List<String> pairs = new ArrayList<>();
     String end = request.plain() ? ", }" : "}";
-    Question question =
-        Question.of(
-            "%sKey: \"%s\"\nThe value associated with the specified key is: \""
-                .formatted(request.plain() ? "\n\n" : "\n", key),
-            request.plain() ? value + "\"" : value);
-    List<Hidden> asked = List.of(new Hidden(depth, pair(key, value)));
     return new Draft(
         units -> {
           while (pairs.size() < units) {
             pairs.add(pair(others.fresh(taken, others::uuid), others.fresh(taken, others::uuid)));
           }
           String json = String.join(", ", Hidden.among(pairs.subList(0, units), asked));
-          return new Draft.Body(HEAD + json + end, question);
+          return new Draft.Body(HEAD + json + end, questions);
         },
         1,
         "pair",
-        depth);
+        asked.get(0).depth());
   }
 
   private static String pair(String key, String value) {

@@ -69,10 +69,12 @@ final class NeedleTask {
 
   private Draft draft() {
     List<Needle> needles = new ArrayList<>();
-    for (int k = 0; k < shape.keys; k++) {
+    int questions = request.task().manyKeys() ? request.questions() : 1;
+    int keys = Math.max(shape.keys, questions);
+    for (int k = 0; k < keys; k++) {
       String key = draws.fresh(taken, () -> drawnKey(draws));
       for (int v = 0; v < shape.values; v++) {
-        // The first needle is the one asked for where only one is.
+        // The first needles are those asked for.
         double depth = needles.isEmpty() ? request.depthOr(draws) : freshDepth(needles);
         needles.add(new Needle(key, draws.fresh(taken, () -> drawnValue(draws)), depth));
       }
@@ -82,11 +84,14 @@ final class NeedleTask {
         needles.stream().map(n -> new Hidden(n.depth, sentence(n.key, n.value))).toList();
     String head = head();
     String joiner = shape.hay == Hay.TEXT || request.plain() ? " " : "\n";
-    Question question = question(needles);
+    List<Question> asked = new ArrayList<>();
+    for (int i = 0; i < questions; i++) {
+      asked.add(question(needles.subList(i, i + shape.asked * shape.values)));
+    }
     return new Draft(
         units ->
             new Draft.Body(
-                head + String.join(joiner, Hidden.among(lines.apply(units), hidden)), question),
+                head + String.join(joiner, Hidden.among(lines.apply(units), hidden)), asked),
         1,
         shape.hay == Hay.TEXT ? "word" : "line",
         request.task().placed() ? needles.get(0).depth : Double.NaN);
@@ -172,7 +177,7 @@ final class NeedleTask {
   }
 
   private Question question(List<Needle> needles) {
-    List<Needle> asked = new ArrayList<>(needles.subList(0, shape.asked * shape.values));
+    List<Needle> asked = new ArrayList<>(needles);
     if (shape.values > 1) {
       asked.sort(Comparator.comparingDouble(Needle::depth)); // as they are read
     }

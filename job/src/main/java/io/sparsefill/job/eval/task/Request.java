@@ -8,10 +8,11 @@ package io.sparsefill.job.eval.task;
  * @param length tokens
  * @param depth where the thing asked for shall lie, 0 to 1, or NaN for a drawn depth
  * @param seed decides all that is drawn
+ * @param questions how many questions a context of many keys gets
  */
-record Request(Task task, Wording wording, int length, double depth, long seed) {
+record Request(Task task, Wording wording, int length, double depth, long seed, int questions) {
   /** RULER's depths are so many, evenly from the beginning to the end. */
-  private static final int DEPTHS = 40;
+  static final int DEPTHS = 40;
 
   /** Draws for a part of the sample. */
   Draws draws(String part) {

@@ -10,7 +10,7 @@ import java.util.Locale;
  * @param length tokens asked for: context, question and answers take no more, and less by under one
  *     unit of the task
  * @param depth where in the context the thing asked for lies, 0 (its beginning) to 1 (its end); NaN
- *     where no one place is meant
+ *     where no one place is meant; of several questions the first one's
  * @param seed decides the rest; of {@link Task#PPL} the index of the text
  * @param context what the model reads first
  * @param questions what it is asked then, each by itself; none for {@link Task#PPL}

@@ -1,5 +1,6 @@
 package io.sparsefill.job.eval.task;
 
+import java.util.List;
 import java.util.OptionalDouble;
 import java.util.function.ToIntFunction;
 
@@ -11,6 +12,18 @@ public final class Samples {
   private final Wording wording;
   private final Haystack haystack;
   private final ToIntFunction<String> tokens;
+  private final int questions;
+
+  /**
+   * For one model, one question a sample.
+   *
+   * @param wording how prompts are worded
+   * @param haystack texts to hide things in; null where none is needed
+   * @param tokens counts the tokens of a whole text as the model reads it, its BOS token included
+   */
+  public Samples(Wording wording, Haystack haystack, ToIntFunction<String> tokens) {
+    this(wording, haystack, tokens, 1);
+  }
 
   /**
    * For one model.
@@ -18,11 +31,20 @@ public final class Samples {
    * @param wording how prompts are worded
    * @param haystack texts to hide things in; null where none is needed
    * @param tokens counts the tokens of a whole text as the model reads it, its BOS token included
+   * @param questions how many questions a sample has where the task has {@linkplain Task#manyKeys
+   *     many keys}; one after the other they cost the pre-fill of the context once
+   * @throws IllegalArgumentException if that is not from 1 to 40
    */
-  public Samples(Wording wording, Haystack haystack, ToIntFunction<String> tokens) {
+  public Samples(Wording wording, Haystack haystack, ToIntFunction<String> tokens, int questions) {
+    if (questions < 1 || questions > Request.DEPTHS) {
+      throw new IllegalArgumentException(
+          "Cannot ask %d questions about a context: 1 to %d are possible"
+              .formatted(questions, Request.DEPTHS));
+    }
     this.wording = wording;
     this.haystack = haystack;
     this.tokens = tokens;
+    this.questions = questions;
   }
 
   /**
@@ -49,9 +71,9 @@ public final class Samples {
           "Cannot hide anything at depth %s: depths are from 0 to 1"
               .formatted(depth.getAsDouble()));
     }
-    Draft draft = draft(new Request(task, wording, length, depth.orElse(Double.NaN), seed));
+    Request request = new Request(task, wording, length, depth.orElse(Double.NaN), seed, questions);
     return fit(
-        draft,
+        draft(request),
         task,
         length,
         seed,
@@ -63,14 +85,18 @@ public final class Samples {
    *
    * @param text index of the text in the haystack
    * @param length the most tokens
-   * @throws IllegalArgumentException if the text has fewer tokens, or the length is less than a
-   *     word's
+   * @throws IllegalArgumentException if there is no such text, or it has fewer tokens, or the
+   *     length is less than a word's
    */
   public Sample perplexity(int text, int length) {
-    Haystack.Text read = texts(Task.PPL).texts().get(text);
-    Draft draft = TextTask.draft(read);
+    List<Haystack.Text> all = texts(Task.PPL).texts();
+    if (text < 0 || text >= all.size()) {
+      throw new IllegalArgumentException(
+          "Cannot read text %d: there are %d, counted from 0".formatted(text, all.size()));
+    }
+    Haystack.Text read = all.get(text);
     return fit(
-        draft,
+        TextTask.draft(read),
         Task.PPL,
         length,
         text,
@@ -105,12 +131,7 @@ public final class Samples {
   }
 
   private Sample fit(Draft draft, Task task, int length, long seed, String what) {
-    int units =
-        Fit.largest(
-            length,
-            draft.least(),
-            draft.most(),
-            n -> tokens.applyAsInt(draft.body().apply(n).longest()));
+    int units = Fit.largest(length, draft.least(), draft.most(), n -> size(draft, n));
     if (units < draft.least()) {
       throw new IllegalArgumentException(
           "Cannot %s: the smallest, of %s, takes %,d; ask for a longer one"
@@ -125,8 +146,21 @@ public final class Samples {
     return new Sample(task, length, draft.depth(), seed, body.context(), body.questions());
   }
 
+  /** Tokens of context, question and answers, of the question that takes most. */
   private int size(Draft draft, int units) {
-    return tokens.applyAsInt(draft.body().apply(units).longest());
+    Draft.Body body = draft.body().apply(units);
+    String longest = "";
+    int most = -1;
+    for (Question question : body.questions()) {
+      String text = question.text() + question.answerText();
+      // One question needs no comparison; of several, which begin alike, each is short.
+      int size = body.questions().size() == 1 ? 0 : tokens.applyAsInt(text);
+      if (size > most) {
+        most = size;
+        longest = text;
+      }
+    }
+    return tokens.applyAsInt(body.context() + longest);
   }
 
   private static String counted(int units, String unit) {

@@ -60,6 +60,14 @@ public enum Task {
     return placed;
   }
 
+  /** Whether a context holds many keys, so that several can be asked for one after the other. */
+  public boolean manyKeys() {
+    return switch (this) {
+      case NIAH_MULTIKEY_1, NIAH_MULTIKEY_2, NIAH_MULTIKEY_3, KV -> true;
+      default -> false;
+    };
+  }
+
   /**
    * Reads a comma-separated list of tasks and groups; {@code ruler} and {@code infinitebench} mean
    * all of theirs.

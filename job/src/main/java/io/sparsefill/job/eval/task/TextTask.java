@@ -10,6 +10,10 @@ final class TextTask {
   /** A sample without a question. */
   static Draft draft(Haystack.Text text) {
     int[] ends = wordEnds(text.content());
+    if (ends.length == 0) {
+      throw new IllegalArgumentException(
+          "Cannot read the text '" + text.name() + "': it holds no word");
+    }
     return new Draft(
         words -> new Draft.Body(text.content().substring(0, ends[words - 1]), List.of()),
         1,

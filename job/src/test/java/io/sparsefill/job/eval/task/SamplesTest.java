@@ -14,6 +14,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Sizes, sameness and refusals of samples; what they say is tested task by task. */
@@ -86,6 +87,27 @@ class SamplesTest {
     assertThat(other.id()).isNotEqualTo(first.id());
   }
 
+  /** The oracle is the tokenizer's count of every question. */
+  @ParameterizedTest
+  @EnumSource(value = Task.class, mode = EnumSource.Mode.EXCLUDE, names = "PPL")
+  void contextsOfManyKeysTakeSeveralQuestions(Task task) {
+    ToIntFunction<String> tokens = text -> TestTexts.needle2m().apply(text).length;
+    Sample sample =
+        new Samples(Wording.PLAIN, TestTexts.NOVEL, tokens, 6).sample(task, 3_000, ANY, 4);
+    assertThat(sample.questions()).hasSize(task.manyKeys() ? 6 : 1).doesNotHaveDuplicates();
+    int most = 0;
+    for (Question question : sample.questions()) {
+      most =
+          Math.max(
+              most, tokens.applyAsInt(sample.context() + question.text() + question.answerText()));
+      if (task.manyKeys()) {
+        String value = question.answerText().strip().replaceAll("[.\"]$", "");
+        assertThat(sample.context()).containsOnlyOnce(value);
+      }
+    }
+    assertThat(most).isBetween(2_850, 3_000);
+  }
+
   @Test
   void looksAtFewWholeTextsOfAHundredThousandTokens() {
     List<Integer> looks = new ArrayList<>();
@@ -126,6 +148,20 @@ class SamplesTest {
   }
 
   @Test
+  void textsThatAreNotThereAreRefused() {
+    Haystack blank =
+        new Haystack(
+            List.of(new Haystack.Text("one", "a word"), new Haystack.Text("blank", " \n")));
+    Samples samples = new Samples(Wording.PLAIN, blank, TestTexts.pieces());
+    assertThatThrownBy(() -> samples.perplexity(2, 100))
+        .hasMessage("Cannot read text 2: there are 2, counted from 0");
+    assertThatThrownBy(() -> samples.perplexity(1, 100))
+        .hasMessage("Cannot read the text 'blank': it holds no word");
+    assertThatThrownBy(() -> samples.sample(Task.PPL, 100, ANY, 1))
+        .hasMessage("Cannot draw a sample of ppl: it reads texts one by one");
+  }
+
+  @Test
   void depthsAreCheckedAndTasksWithoutOneRefuseIt() {
     OptionalDouble half = OptionalDouble.of(0.5);
     assertThatThrownBy(() -> sample(Task.VT, Wording.RULER, 3_000, half, 1))
@@ -137,6 +173,14 @@ class SamplesTest {
     assertThat(sample(Task.NEEDLE, Wording.RULER, 3_000, half, 1).id())
         .isEqualTo("needle-3000-d0.50-s1");
     assertThat(sample(Task.VT, Wording.RULER, 3_000, ANY, 1).id()).isEqualTo("vt-3000-s1");
+  }
+
+  @Test
+  void questionsAreCounted() {
+    for (int bad : new int[] {0, 41}) {
+      assertThatThrownBy(() -> new Samples(Wording.PLAIN, TestTexts.NOVEL, TestTexts.pieces(), bad))
+          .hasMessage("Cannot ask " + bad + " questions about a context: 1 to 40 are possible");
+    }
   }
 
   @Test
