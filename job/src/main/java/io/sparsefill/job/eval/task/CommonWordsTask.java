@@ -85,6 +85,7 @@ final class CommonWordsTask {
                   rest.subList(0, units), large ? 30 : 6, large ? 3 : 1, request.draws("list"));
           return new Draft.Body(head + list.text(), list.question());
         },
+        null, // words lie scattered
         COMMON + 1,
         rest.size(),
         "word",

@@ -48,6 +48,7 @@ final class FrequentWordsTask {
                 "Read the following coded text and track the frequency of each coded word. Find the three most frequently appeared coded words. "
                     + text(vocabulary, units, request.draws("order")),
                 question),
+        null, // words lie scattered
         LEAST,
         "word",
         Double.NaN);

@@ -94,6 +94,18 @@ public final class Haystack implements Serializable {
     return sentences;
   }
 
+  /** So many words from a word on, one space between them. */
+  String words(int start, int count) {
+    StringBuilder text = new StringBuilder();
+    int from = start % words();
+    for (int left = count; left > 0; from = 0) {
+      int run = Math.min(left, words() - from);
+      text.append(flat, starts[from], starts[from + run]);
+      left -= run;
+    }
+    return text.substring(0, Math.max(0, text.length() - 1));
+  }
+
   /** Whether a word ends with a full stop, question or exclamation mark, perhaps quoted. */
   private boolean endsSentence(int word) {
     int last = starts[word + 1] - 2;

@@ -16,6 +16,11 @@ record Hidden(double depth, String line) {
   static final String NOISE =
       "The grass is green. The sky is blue. The sun is yellow. Here we go. There and back again.";
 
+  /** So many lines of noise, joined to what stands before them. */
+  static String noise(int lines, String joiner) {
+    return (joiner + NOISE).repeat(lines);
+  }
+
   /** The lines with the hidden ones among them; equal places keep the order given. */
   static List<String> among(List<String> lines, List<Hidden> hidden) {
     long characters = lines.stream().mapToLong(String::length).sum();

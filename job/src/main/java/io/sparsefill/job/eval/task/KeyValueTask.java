@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.IntFunction;
 
 /**
  * A JSON object of pairs of UUIDs, the value of one key asked for: InfiniteBench's kv_retrieval
@@ -36,14 +37,19 @@ final class KeyValueTask {
     Draws others = request.draws("others");
     List<String> pairs = new ArrayList<>();
     String end = request.plain() ? ", }" : "}";
-    return new Draft(
+    IntFunction<List<String>> first =
         units -> {
           while (pairs.size() < units) {
             pairs.add(pair(others.fresh(taken, others::uuid), others.fresh(taken, others::uuid)));
           }
-          String json = String.join(", ", Hidden.among(pairs.subList(0, units), asked));
+          return pairs.subList(0, units);
+        };
+    return new Draft(
+        units -> {
+          String json = String.join(", ", Hidden.among(first.apply(units), asked));
           return new Draft.Body(HEAD + json + end, questions);
         },
+        (from, to) -> ", " + String.join(", ", first.apply(to).subList(from, to)),
         1,
         "pair",
         asked.get(0).depth());

@@ -92,6 +92,7 @@ final class NeedleTask {
         units ->
             new Draft.Body(
                 head + String.join(joiner, Hidden.among(lines.apply(units), hidden)), asked),
+        stretch(lines, joiner),
         1,
         shape.hay == Hay.TEXT ? "word" : "line",
         request.task().placed() ? needles.get(0).depth : Double.NaN);
@@ -103,11 +104,22 @@ final class NeedleTask {
     return needles.stream().anyMatch(n -> n.depth == depth) ? freshDepth(needles) : depth;
   }
 
+  private Draft.Stretch stretch(IntFunction<List<String>> lines, String joiner) {
+    if (shape.hay == Hay.TEXT) {
+      return (from, to) -> " " + haystack.words(textStart() + from, to - from);
+    }
+    return (from, to) -> joiner + String.join(joiner, lines.apply(to).subList(from, to));
+  }
+
+  private int textStart() {
+    return haystack.sentenceStart(request.draws("text"));
+  }
+
   private IntFunction<List<String>> lines() {
     return switch (shape.hay) {
       case REPEATED -> units -> Collections.nCopies(units, Hidden.NOISE);
       case TEXT -> {
-        int start = haystack.sentenceStart(request.draws("text"));
+        int start = textStart();
         yield units -> haystack.sentences(start, units);
       }
       case NEEDLES -> {

@@ -40,6 +40,7 @@ final class PasskeyTask {
           String context = String.join(joiner, Hidden.among(lines, List.of(needle)));
           return new Draft.Body(head + context + end, question);
         },
+        (from, to) -> Hidden.noise(to - from, joiner),
         1,
         "line",
         depth);

@@ -131,7 +131,12 @@ public final class Samples {
   }
 
   private Sample fit(Draft draft, Task task, int length, long seed, String what) {
-    int units = Fit.largest(length, draft.least(), draft.most(), n -> size(draft, n));
+    int units =
+        new Fit(
+                length,
+                n -> size(draft, n),
+                draft.stretch() == null ? null : (from, to) -> size(draft.stretch(), from, to))
+            .largest(draft.least(), draft.most());
     if (units < draft.least()) {
       throw new IllegalArgumentException(
           "Cannot %s: the smallest, of %s, takes %,d; ask for a longer one"
@@ -161,6 +166,10 @@ public final class Samples {
       }
     }
     return tokens.applyAsInt(body.context() + longest);
+  }
+
+  private int size(Draft.Stretch stretch, int from, int to) {
+    return tokens.applyAsInt(stretch.text(from, to)) - tokens.applyAsInt("");
   }
 
   private static String counted(int units, String unit) {

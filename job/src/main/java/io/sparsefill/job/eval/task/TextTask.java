@@ -16,6 +16,7 @@ final class TextTask {
     }
     return new Draft(
         words -> new Draft.Body(text.content().substring(0, ends[words - 1]), List.of()),
+        (from, to) -> text.content().substring(ends[from - 1], ends[to - 1]),
         1,
         ends.length,
         "word",

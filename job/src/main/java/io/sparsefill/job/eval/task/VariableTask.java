@@ -65,6 +65,7 @@ final class VariableTask {
                 + "\n\n";
     return new Draft(
         units -> new Draft.Body(head + chain.context(units), chain.question()),
+        (from, to) -> Hidden.noise(to - from, "\n"),
         HOPS + 1,
         "line",
         Double.NaN);

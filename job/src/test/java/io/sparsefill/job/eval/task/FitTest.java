@@ -17,7 +17,7 @@ class FitTest {
         for (int least : new int[] {1, 5, 73}) {
           // Units of uneven size, as sentences are.
           IntUnaryOperator tokens = n -> 90 + n * up + n + (int) (20 * Math.sin(n / 50.0));
-          assertThat(Fit.largest(limit, least, Integer.MAX_VALUE, tokens))
+          assertThat(new Fit(limit, tokens, null).largest(least, Integer.MAX_VALUE))
               .as("limit %d, least %d, %d and more a unit", limit, least, up)
               .isEqualTo(countUp(limit, least, Integer.MAX_VALUE, tokens));
         }
@@ -28,11 +28,11 @@ class FitTest {
   @Test
   void endsAtTheMostUnits() {
     IntUnaryOperator tokens = n -> 10 * n;
-    assertThat(Fit.largest(1_000, 1, 50, tokens)).isEqualTo(50);
-    assertThat(Fit.largest(500, 1, 50, tokens)).isEqualTo(50);
-    assertThat(Fit.largest(499, 1, 50, tokens)).isEqualTo(49);
-    assertThat(Fit.largest(9, 1, 50, tokens)).isEqualTo(0);
-    assertThat(Fit.largest(10, 1, 1, tokens)).isEqualTo(1);
+    assertThat(new Fit(1_000, tokens, null).largest(1, 50)).isEqualTo(50);
+    assertThat(new Fit(500, tokens, null).largest(1, 50)).isEqualTo(50);
+    assertThat(new Fit(499, tokens, null).largest(1, 50)).isEqualTo(49);
+    assertThat(new Fit(9, tokens, null).largest(1, 50)).isEqualTo(0);
+    assertThat(new Fit(10, tokens, null).largest(1, 1)).isEqualTo(1);
   }
 
   @Test
@@ -44,10 +44,29 @@ class FitTest {
         };
     for (int limit = 100_000; limit < 1_000_000; limit += 37_123) {
       looks = 0;
-      int found = Fit.largest(limit, 1, Integer.MAX_VALUE, tokens);
+      int found = new Fit(limit, tokens, null).largest(1, Integer.MAX_VALUE);
       assertThat(looks).as("looks for %,d tokens", limit).isLessThanOrEqualTo(12);
       assertThat(tokens.applyAsInt(found)).isLessThanOrEqualTo(limit);
       assertThat(tokens.applyAsInt(found + 1)).isGreaterThanOrEqualTo(limit);
+    }
+  }
+
+  /** Units can be counted by themselves, but for a token at their borders. */
+  @Test
+  void unitsThatAreCountedSpareWholeTexts() {
+    IntUnaryOperator sum = n -> (int) (1.3 * n + 300 * Math.sin(n / 700.0));
+    IntUnaryOperator whole =
+        n -> {
+          looks++;
+          return 60 + sum.applyAsInt(n);
+        };
+    for (int limit = 1_000; limit < 300_000; limit += 7_123) {
+      looks = 0;
+      int found =
+          new Fit(limit, whole, (from, to) -> 1 + sum.applyAsInt(to) - sum.applyAsInt(from))
+              .largest(1, Integer.MAX_VALUE);
+      assertThat(looks).as("looks for %,d tokens", limit).isLessThanOrEqualTo(5);
+      assertThat(whole.applyAsInt(found)).isBetween(limit - 3, limit);
     }
   }
 
@@ -55,8 +74,8 @@ class FitTest {
   @Test
   void endsWhereProportionMisleads() {
     IntUnaryOperator tokens = n -> n < 100_000 ? 1 : n;
-    assertThat(Fit.largest(150_000, 1, Integer.MAX_VALUE, tokens)).isEqualTo(150_000);
-    assertThat(Fit.largest(150_000, 1, 120_000, tokens)).isEqualTo(120_000);
+    assertThat(new Fit(150_000, tokens, null).largest(1, Integer.MAX_VALUE)).isEqualTo(150_000);
+    assertThat(new Fit(150_000, tokens, null).largest(1, 120_000)).isEqualTo(120_000);
   }
 
   private static int countUp(int limit, int least, int most, IntUnaryOperator tokens) {
