@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.sparsefill.kernels.AttentionCost;
 import io.sparsefill.kernels.AttentionIndex;
 import io.sparsefill.kernels.HeadPattern;
+import io.sparsefill.kernels.TileKeys;
 import io.sparsefill.kernels.attention.AttentionPlan;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -25,6 +26,16 @@ class KeptLinesTest {
     @Override
     public AttentionCost cost() {
       throw new AssertionError("nobody asks for it");
+    }
+
+    @Override
+    public long[] headTiles() {
+      throw new AssertionError("nobody asks for them");
+    }
+
+    @Override
+    public TileKeys keys(int head, int tile) {
+      throw new AssertionError("nobody asks for them");
     }
 
     @Override
@@ -109,6 +120,10 @@ class KeptLinesTest {
               "static:40:120: 12 of 12 heads sparse, lines of an earlier document of 600 tokens");
       assertThat(other.tokenNll()).isNotEqualTo(ownSecond.tokenNll());
 
+      try (KeptCache cache = engine.prefillKeeping(second, block -> {}, 1)) {
+        assertThat(cache.prefill().attention()).isEqualTo(other.attention());
+        assertThat(cache.prefill().tokenNll()).isEqualTo(other.tokenNll());
+      }
       PrefillResult again = engine.prefill(first, block -> {});
       assertThat(again.tokenNll()).isEqualTo(own.tokenNll());
       assertThat(again.density()).isEqualTo(own.density());

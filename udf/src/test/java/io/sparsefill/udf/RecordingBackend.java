@@ -275,9 +275,9 @@ final class RecordingBackend {
     @Override
     public TileKeys keys(int head, int tile) {
       return index.keys(head, tile);
-  }
+    }
 
-  @Override
+    @Override
     public List<HeadPattern.GivenLines> lines() {
       return index.lines();
     }
