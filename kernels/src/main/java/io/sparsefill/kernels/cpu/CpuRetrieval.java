@@ -10,8 +10,9 @@ import io.sparsefill.kernels.attention.TopK;
 
 /**
  * The blocks that a head retrieves (InfLLM, arXiv 2402.04617, section 3.2). A key's score is its
- * product with the sum of the {@code local} queries behind it; the four best keys of a block stand
- * for it, and a block of queries takes the blocks whose representatives fit its queries best.
+ * product with the sum of the {@code local} queries behind it, where MInference's inf_llm.py sums
+ * the attention weights of the local window; the four best keys of a block stand for it, and a
+ * block of queries takes the blocks whose representatives fit its queries best.
  *
  * <p>InfLLM gives retrieved keys one common position; here keys and queries are as RoPE left them,
  * and each head retrieves its own blocks, as with InfLLM's {@code perhead}.
