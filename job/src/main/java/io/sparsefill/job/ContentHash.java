@@ -2,6 +2,7 @@ package io.sparsefill.job;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
@@ -33,6 +34,12 @@ final class ContentHash {
       digest.update(chunk.array(), 0, 4 * count);
     }
     return HexFormat.of().formatHex(digest.digest());
+  }
+
+  /** Of a document and its question, from the hashes of both. */
+  static String withQuestion(String document, String question) {
+    byte[] both = (document + question).getBytes(StandardCharsets.US_ASCII);
+    return of(both, 0, both.length);
   }
 
   private static MessageDigest sha256() {

@@ -10,11 +10,19 @@ import java.util.Collection;
  * @param id column of the document's name
  * @param text column of the text
  * @param tokens column of token ids; where a document has both, the ids are taken
+ * @param question column of the question, or null when none is asked
  */
-record DocumentColumns(String id, String text, String tokens) implements Serializable {
+record DocumentColumns(String id, String text, String tokens, String question)
+    implements Serializable {
+
+  /** Columns of documents without questions. */
+  DocumentColumns(String id, String text, String tokens) {
+    this(id, text, tokens, null);
+  }
 
   static DocumentColumns of(InputOptions in) {
-    return new DocumentColumns(in.idColumn(), in.textColumn(), in.tokensColumn());
+    return new DocumentColumns(
+        in.idColumn(), in.textColumn(), in.tokensColumn(), in.questionColumn());
   }
 
   /** A document's name as it is; an empty one, or one that is no proper text, is an error. */
@@ -53,6 +61,64 @@ record DocumentColumns(String id, String text, String tokens) implements Seriali
       throw new UnreadableDocumentException("it is empty: it has no token ids");
     }
     return new Document(docId, source, ContentHash.of(tokenIds), null, tokenIds, null);
+  }
+
+  /** The document with its question; an empty one, or one that is no proper text, is an error. */
+  Document ask(Document document, String asked) throws UnreadableDocumentException {
+    if (asked == null) {
+      throw new UnreadableDocumentException(
+          "column '%s' is null; a question is needed".formatted(question));
+    }
+    try {
+      return ask(document, DocumentText.of(asked));
+    } catch (UnreadableDocumentException e) {
+      throw badQuestion(e);
+    }
+  }
+
+  /** The document with a question of UTF-8 bytes, as {@link #ask(Document, String)}. */
+  Document ask(Document document, byte[] asked) throws UnreadableDocumentException {
+    if (asked == null) {
+      return ask(document, (String) null);
+    }
+    try {
+      return ask(document, DocumentText.decode(asked, 0, asked.length));
+    } catch (UnreadableDocumentException e) {
+      throw badQuestion(e);
+    }
+  }
+
+  private static Document ask(Document document, DocumentText asked)
+      throws UnreadableDocumentException {
+    if (asked.text().isBlank()) {
+      throw new UnreadableDocumentException("it is empty but for white space");
+    }
+    return new Document(
+        document.docId(),
+        document.source(),
+        ContentHash.withQuestion(document.contentSha256(), asked.sha256()),
+        document.text(),
+        document.tokenIds(),
+        document.error(),
+        asked.text());
+  }
+
+  private UnreadableDocumentException badQuestion(UnreadableDocumentException reason) {
+    return new UnreadableDocumentException(
+        "the question in column '%s': %s".formatted(question, reason.getMessage()));
+  }
+
+  /**
+   * Checks that the question column is there, where questions are asked.
+   *
+   * @param found the columns that are there
+   */
+  void requireQuestionAmong(Collection<String> found) throws UnreadableDocumentException {
+    if (question != null && !found.contains(question)) {
+      throw new UnreadableDocumentException(
+          "there is no column '%s', but: %s; check --question-column"
+              .formatted(question, found.isEmpty() ? "none" : String.join(", ", found)));
+    }
   }
 
   /** What to say about a value that is no token id. */

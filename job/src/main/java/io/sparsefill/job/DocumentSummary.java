@@ -14,6 +14,7 @@ import java.io.Serializable;
  * @param status {@code OK} and {@code TRUNCATED} are to be pre-filled, the others only get their
  *     row
  * @param error why it failed, was skipped or was cut, or null
+ * @param questionTokens of what is asked about it; 0 when nothing is
  */
 public record DocumentSummary(
     String docId,
@@ -21,8 +22,20 @@ public record DocumentSummary(
     int tokenCount,
     String source,
     DocumentStatus status,
-    String error)
+    String error,
+    int questionTokens)
     implements Serializable {
+
+  /** A document about which nothing is asked. */
+  public DocumentSummary(
+      String docId,
+      String contentSha256,
+      int tokenCount,
+      String source,
+      DocumentStatus status,
+      String error) {
+    this(docId, contentSha256, tokenCount, source, status, error, 0);
+  }
 
   static DocumentSummary of(TokenizedDocument document) {
     return new DocumentSummary(
@@ -31,7 +44,8 @@ public record DocumentSummary(
         document.tokenIds().length,
         document.source(),
         document.status(),
-        document.error());
+        document.error(),
+        document.question() == null ? 0 : document.question().tokenIds().length);
   }
 
   /** Whether it goes into a bin. */

@@ -66,6 +66,11 @@ public final class Documents {
         in.format() == null
             ? InputFormat.guess(conf, in.input(), files)
             : InputFormat.of(in.format());
+    if (format == InputFormat.TEXT && in.questionColumn() != null) {
+      throw new IllegalArgumentException(
+          "Cannot read input '%s': files of format text have no column '%s' of questions; give jsonl, parquet or a table"
+              .formatted(in.input(), in.questionColumn()));
+    }
     LOG.info("Reading {} files of {} as {}", files.size(), in.input(), format.label());
     return switch (format) {
       case TEXT -> {

@@ -16,6 +16,7 @@ import java.util.Objects;
  * @param tokensColumn column of token ids, taken as they are in place of the text; default {@code
  *     token_ids}
  * @param limit only the first so many documents in source order, or null for all
+ * @param questionColumn column of a question about the document, or null when none is asked
  */
 public record InputOptions(
     String input,
@@ -23,7 +24,8 @@ public record InputOptions(
     String idColumn,
     String textColumn,
     String tokensColumn,
-    Integer limit)
+    Integer limit,
+    String questionColumn)
     implements Serializable {
   /** The name column that need not be there. */
   static final String DEFAULT_ID_COLUMN = "doc_id";
@@ -49,9 +51,27 @@ public record InputOptions(
                   + "'%s' must differ")
               .formatted(idColumn, textColumn, tokensColumn));
     }
+    if (idColumn.equals(questionColumn)
+        || textColumn.equals(questionColumn)
+        || tokensColumn.equals(questionColumn)) {
+      throw new IllegalArgumentException(
+          "Cannot read the input: question column '%s' is the name's, the text's or the tokens' column too"
+              .formatted(questionColumn));
+    }
     if (limit != null && limit < 1) {
       throw new IllegalArgumentException(
           "Cannot read the input: limit is %d; it must be at least 1".formatted(limit));
     }
+  }
+
+  /** An input without questions. */
+  public InputOptions(
+      String input,
+      String format,
+      String idColumn,
+      String textColumn,
+      String tokensColumn,
+      Integer limit) {
+    this(input, format, idColumn, textColumn, tokensColumn, limit, null);
   }
 }

@@ -33,6 +33,8 @@ final class JsonLine {
   private String text;
   private int[] tokenIds;
   private String wrongText;
+  private String question;
+  private String wrongQuestion;
 
   private JsonLine(DocumentColumns columns, String derivedId, String source) {
     this.columns = columns;
@@ -97,9 +99,14 @@ final class JsonLine {
       text = json.getText();
     } else if (name.equals(columns.tokens()) && value != JsonToken.VALUE_NULL) {
       tokenIds = tokenIds(name, json);
+    } else if (name.equals(columns.question()) && value == JsonToken.VALUE_STRING) {
+      question = json.getText();
     } else {
       if (name.equals(columns.text())) {
         wrongText = kind(value);
+      }
+      if (name.equals(columns.question()) && value != JsonToken.VALUE_NULL) {
+        wrongQuestion = kind(value);
       }
       json.skipChildren();
     }
@@ -144,6 +151,16 @@ final class JsonLine {
 
   private Document document() throws UnreadableDocumentException {
     columns.requireIdAmong(names);
+    columns.requireQuestionAmong(names);
+    if (wrongQuestion != null) {
+      throw new UnreadableDocumentException(
+          "column '%s' is %s; a string is needed".formatted(columns.question(), wrongQuestion));
+    }
+    Document document = withoutQuestion();
+    return columns.question() == null ? document : columns.ask(document, question);
+  }
+
+  private Document withoutQuestion() throws UnreadableDocumentException {
     String docId = id == null ? derivedId : id;
     if (tokenIds != null) {
       return DocumentColumns.ofTokens(docId, source, tokenIds);

@@ -30,6 +30,7 @@ record ParquetColumns(DocumentColumns names, MessageType projection) {
       throws UnreadableDocumentException {
     List<String> found = file.getFields().stream().map(Type::getName).toList();
     names.requireIdAmong(found);
+    names.requireQuestionAmong(found);
     List<Type> wanted = new ArrayList<>();
     if (file.containsField(names.id())) {
       wanted.add(require(file, names.id(), isId(file.getType(names.id())), "a string or integer"));
@@ -46,6 +47,10 @@ record ParquetColumns(DocumentColumns names, MessageType projection) {
     }
     if (!hasText && !hasTokens) {
       throw names.missing(found);
+    }
+    if (names.question() != null) {
+      Type question = file.getType(names.question());
+      wanted.add(require(file, names.question(), isText(question), "a string or binary"));
     }
     return new ParquetColumns(names, new MessageType(file.getName(), wanted));
   }

@@ -22,6 +22,7 @@ final class ParquetRow extends RecordMaterializer<ParquetRow> {
   private byte[] idBytes;
   private String idNumber;
   private byte[] text;
+  private byte[] question;
   private boolean hasTokens;
   private int[] tokens = new int[64];
   private int tokenCount;
@@ -62,16 +63,21 @@ final class ParquetRow extends RecordMaterializer<ParquetRow> {
         if (wrongToken != null) {
           throw DocumentColumns.notTokenId(names.tokens(), wrongTokenIndex, wrongToken);
         }
-        return DocumentColumns.ofTokens(docId, source, Arrays.copyOf(tokens, tokenCount));
+        return ask(DocumentColumns.ofTokens(docId, source, Arrays.copyOf(tokens, tokenCount)));
       }
       if (text == null) {
         throw names.nullText();
       }
-      return DocumentColumns.ofText(docId, source, DocumentText.decode(text, 0, text.length));
+      return ask(DocumentColumns.ofText(docId, source, DocumentText.decode(text, 0, text.length)));
     } catch (UnreadableDocumentException e) {
       String hash = text == null ? ContentHash.OF_NOTHING : ContentHash.of(text, 0, text.length);
       return e.toDocument(docId, source, hash);
     }
+  }
+
+  private Document ask(Document document) throws UnreadableDocumentException {
+    DocumentColumns names = columns.names();
+    return names.question() == null ? document : names.ask(document, question);
   }
 
   private String id(String column) throws UnreadableDocumentException {
@@ -127,6 +133,14 @@ final class ParquetRow extends RecordMaterializer<ParquetRow> {
         }
       };
     }
+    if (field.getName().equals(names.question())) {
+      return new PrimitiveConverter() {
+        @Override
+        public void addBinary(Binary value) {
+          question = bytes(value);
+        }
+      };
+    }
     return new TokenList(columns.repeatedTokens());
   }
 
@@ -148,6 +162,7 @@ final class ParquetRow extends RecordMaterializer<ParquetRow> {
       idBytes = null;
       idNumber = null;
       text = null;
+      question = null;
       hasTokens = false;
       tokenCount = 0;
       wrongToken = null;

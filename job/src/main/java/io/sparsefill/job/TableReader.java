@@ -61,16 +61,22 @@ final class TableReader implements Iterator<Document> {
     }
     try {
       names.requireIdAmong(found);
+      names.requireQuestionAmong(found);
       Column id = column(all, names.id(), TableReader::isId, "a string or integer");
       Column text = column(all, names.text(), TableReader::isText, "a string or binary");
       Column tokens = column(all, names.tokens(), TableReader::isTokens, "an array of integers");
+      Column question =
+          names.question() == null
+              ? lit(null)
+              : column(all, names.question(), TableReader::isText, "a string or binary");
       boolean hasId = found.contains(names.id());
       return all.select(
               // Text as bytes: a Java string would hide invalid UTF-8. By way of a string an
               // integer becomes its decimal form.
               id.cast(DataTypes.StringType).cast(DataTypes.BinaryType),
               text.cast(DataTypes.BinaryType),
-              tokens.cast(DataTypes.createArrayType(DataTypes.LongType)))
+              tokens.cast(DataTypes.createArrayType(DataTypes.LongType)),
+              question.cast(DataTypes.BinaryType))
           .toJavaRDD()
           .mapPartitionsWithIndex(
               (partition, rows) -> new TableReader(table, names, hasId, partition, rows), true);
@@ -101,16 +107,21 @@ final class TableReader implements Iterator<Document> {
         docId = DocumentColumns.requireId(names.id(), values.<byte[]>getAs(0));
       }
       if (!values.isNullAt(2)) {
-        return DocumentColumns.ofTokens(docId, source, tokenIds(values.getList(2)));
+        return ask(DocumentColumns.ofTokens(docId, source, tokenIds(values.getList(2))), values);
       }
       if (text == null) {
         throw names.nullText();
       }
-      return DocumentColumns.ofText(docId, source, DocumentText.decode(text, 0, text.length));
+      return ask(
+          DocumentColumns.ofText(docId, source, DocumentText.decode(text, 0, text.length)), values);
     } catch (UnreadableDocumentException e) {
       String hash = text == null ? ContentHash.OF_NOTHING : ContentHash.of(text, 0, text.length);
       return e.toDocument(docId, source, hash);
     }
+  }
+
+  private Document ask(Document document, Row values) throws UnreadableDocumentException {
+    return names.question() == null ? document : names.ask(document, values.<byte[]>getAs(3));
   }
 
   private int[] tokenIds(List<Long> values) throws UnreadableDocumentException {

@@ -11,6 +11,7 @@ import java.io.Serializable;
  * @param tokenIds what is pre-filled; empty for {@code SKIPPED} and {@code FAILED}
  * @param status {@code OK} and {@code TRUNCATED} are pre-filled, the others only get their row
  * @param error why it failed, was skipped or was cut, or null
+ * @param question what is asked about it, or null
  */
 @SuppressWarnings("ArrayRecordComponent") // carried through a shuffle, never compared
 public record TokenizedDocument(
@@ -19,5 +20,17 @@ public record TokenizedDocument(
     String contentSha256,
     int[] tokenIds,
     DocumentStatus status,
-    String error)
-    implements Serializable {}
+    String error,
+    Question question)
+    implements Serializable {
+  /** A document about which nothing is asked. */
+  public TokenizedDocument(
+      String docId,
+      String source,
+      String contentSha256,
+      int[] tokenIds,
+      DocumentStatus status,
+      String error) {
+    this(docId, source, contentSha256, tokenIds, status, error, null);
+  }
+}

@@ -49,7 +49,7 @@ public final class Tokenizing {
     InOrder<Document, TokenizedDocument> tokenized =
         new InOrder<>(
             rows,
-            document -> tokenize(document, options, done, tokenizer::encode),
+            document -> tokenize(document, options, done, tokenizer::encode, tokenizer::encodeMore),
             task.cpus(),
             document -> document.text() == null ? 0 : document.text().length(),
             MOST_CHARACTERS);
@@ -62,9 +62,18 @@ public final class Tokenizing {
     return tokenized;
   }
 
-  /** Tokenises one document. An {@link Error}, such as of memory, is not the document's. */
+  /**
+   * Tokenises one document. An {@link Error}, such as of memory, is not the document's.
+   *
+   * @param encode a document's text to ids
+   * @param encodeMore a question's text to ids
+   */
   static TokenizedDocument tokenize(
-      Document document, TokenizingOptions options, Done done, Function<String, int[]> encode) {
+      Document document,
+      TokenizingOptions options,
+      Done done,
+      Function<String, int[]> encode,
+      Function<String, int[]> encodeMore) {
     if (document.error() != null) {
       return without(document, DocumentStatus.FAILED, document.error());
     }
@@ -72,8 +81,10 @@ public final class Tokenizing {
       return without(document, DocumentStatus.OK, null);
     }
     int[] tokens;
+    Question question;
     try {
       tokens = document.tokenIds() == null ? encode.apply(document.text()) : document.tokenIds();
+      question = question(document, encodeMore);
     } catch (RuntimeException e) {
       return without(
           document,
@@ -81,15 +92,35 @@ public final class Tokenizing {
           "Cannot tokenise %s: %s"
               .formatted(document.source(), e.getMessage() == null ? e : e.getMessage()));
     }
-    String error = refused(document, tokens, options.vocabulary());
+    String error = refused(document, tokens, question, options.vocabulary());
     if (error != null) {
       return without(document, DocumentStatus.FAILED, error);
     }
-    if (tokens.length <= options.maxTokens()) {
-      return with(document, tokens, DocumentStatus.OK, null);
+    return fit(document, tokens, question, options);
+  }
+
+  private static Question question(Document document, Function<String, int[]> encodeMore) {
+    String text = document.question();
+    return text == null ? null : new Question(text, encodeMore.apply(text));
+  }
+
+  /** What becomes of a document whose tokens are good, by its length. */
+  private static TokenizedDocument fit(
+      Document document, int[] tokens, Question question, TokenizingOptions options) {
+    long most = options.maxTokens();
+    String behind = "";
+    if (question != null) {
+      most -= (long) question.tokenIds().length + options.answerTokens();
+      behind =
+          "and its question %d, with an answer of up to %d "
+              .formatted(question.tokenIds().length, options.answerTokens());
+    }
+    if (tokens.length <= most) {
+      return with(document, tokens, DocumentStatus.OK, null, question);
     }
     String tooLong =
-        "has %d tokens, more than --max-tokens %d".formatted(tokens.length, options.maxTokens());
+        "has %d tokens, %smore than --max-tokens %d"
+            .formatted(tokens.length, behind, options.maxTokens());
     return switch (options.onTooLong()) {
       case FAIL ->
           without(
@@ -98,18 +129,35 @@ public final class Tokenizing {
               tooLong + "; raise that, or choose --on-too-long truncate or skip");
       case SKIP -> without(document, DocumentStatus.SKIPPED, tooLong);
       case TRUNCATE ->
-          with(
-              document,
-              Arrays.copyOf(tokens, options.maxTokens()),
-              DocumentStatus.TRUNCATED,
-              "%s; the last %d were cut".formatted(tooLong, tokens.length - options.maxTokens()));
+          most < 1
+              ? without(
+                  document,
+                  DocumentStatus.FAILED,
+                  tooLong + "; nothing of the document would be left: raise that")
+              : with(
+                  document,
+                  Arrays.copyOf(tokens, (int) most),
+                  DocumentStatus.TRUNCATED,
+                  "%s; the last %d were cut".formatted(tooLong, tokens.length - most),
+                  question);
     };
   }
 
-  private static String refused(Document document, int[] tokens, int vocabulary) {
+  private static String refused(
+      Document document, int[] tokens, Question question, int vocabulary) {
     if (tokens.length == 0) {
       return "Cannot tokenise %s: its text gives no tokens".formatted(document.source());
     }
+    if (question != null && question.tokenIds().length == 0) {
+      return "Cannot tokenise %s: its question gives no tokens".formatted(document.source());
+    }
+    String error = refused(document, tokens, vocabulary);
+    return error == null && question != null
+        ? refused(document, question.tokenIds(), vocabulary)
+        : error;
+  }
+
+  private static String refused(Document document, int[] tokens, int vocabulary) {
     for (int i = 0; i < tokens.length; i++) {
       if (tokens[i] < 0 || tokens[i] >= vocabulary) {
         return ("Cannot pre-fill %s: token id %d at position %d is not in the model's "
@@ -121,12 +169,18 @@ public final class Tokenizing {
   }
 
   private static TokenizedDocument with(
-      Document document, int[] tokens, DocumentStatus status, String error) {
+      Document document, int[] tokens, DocumentStatus status, String error, Question question) {
     return new TokenizedDocument(
-        document.docId(), document.source(), document.contentSha256(), tokens, status, error);
+        document.docId(),
+        document.source(),
+        document.contentSha256(),
+        tokens,
+        status,
+        error,
+        question);
   }
 
   private static TokenizedDocument without(Document document, DocumentStatus status, String error) {
-    return with(document, NO_TOKENS, status, error);
+    return with(document, NO_TOKENS, status, error, null);
   }
 }

@@ -24,7 +24,12 @@ class TokenizingTest {
   }
 
   private static TokenizedDocument tokenize(Document document, OnTooLong onTooLong) {
-    return Tokenizing.tokenize(document, options(onTooLong), NONE, text -> text.chars().toArray());
+    return Tokenizing.tokenize(
+        document,
+        options(onTooLong),
+        NONE,
+        text -> text.chars().toArray(),
+        text -> text.chars().toArray());
   }
 
   @Test
@@ -59,6 +64,47 @@ class TokenizingTest {
     assertThat(cut.tokenIds()).containsExactly(97, 98, 99, 100);
   }
 
+  /** One token for each character; an answer may have 3 of 10. */
+  private static TokenizedDocument ask(String text, String question, OnTooLong onTooLong) {
+    return Tokenizing.tokenize(
+        new Document("id", "file", "sha", text, null, null, question),
+        new TokenizingOptions("model", BosPolicy.AUTO, 10, onTooLong, 200, 3),
+        NONE,
+        whole -> whole.chars().toArray(),
+        more -> more.chars().map(c -> c + 1).toArray());
+  }
+
+  @Test
+  void questionAndAnswerCountForTheLength() {
+    TokenizedDocument fits = ask("abcd", "ab?", OnTooLong.FAIL);
+    assertThat(fits.status()).isEqualTo(DocumentStatus.OK);
+    assertThat(fits.tokenIds()).containsExactly(97, 98, 99, 100);
+    assertThat(fits.question().text()).isEqualTo("ab?");
+    assertThat(fits.question().tokenIds()).containsExactly(98, 99, 64);
+    assertThat(DocumentSummary.of(fits).questionTokens()).isEqualTo(3);
+
+    String tooLong =
+        "has 5 tokens, and its question 3, with an answer of up to 3 more than --max-tokens 10";
+    assertThat(ask("abcde", "ab?", OnTooLong.FAIL).error()).startsWith(tooLong + "; raise that");
+    assertThat(ask("abcde", "ab?", OnTooLong.SKIP).error()).isEqualTo(tooLong);
+    TokenizedDocument cut = ask("abcde", "ab?", OnTooLong.TRUNCATE);
+    assertThat(cut.status()).isEqualTo(DocumentStatus.TRUNCATED);
+    assertThat(cut.error()).isEqualTo(tooLong + "; the last 1 were cut");
+    assertThat(cut.tokenIds()).containsExactly(97, 98, 99, 100);
+    assertThat(cut.question().tokenIds()).hasSize(3);
+    TokenizedDocument nothingLeft = ask("a", "abcdefg", OnTooLong.TRUNCATE);
+    assertThat(nothingLeft.status()).isEqualTo(DocumentStatus.FAILED);
+    assertThat(nothingLeft.error()).contains("its question 7", "nothing of the document");
+  }
+
+  @Test
+  void questionsAreCheckedAsDocumentsAre() {
+    assertThat(ask("abc", "", OnTooLong.FAIL).error())
+        .isEqualTo("Cannot tokenise file: its question gives no tokens");
+    assertThat(ask("abc", "\u00c8", OnTooLong.FAIL).error())
+        .contains("token id 201 at position 0", "vocabulary of 200");
+  }
+
   @Test
   void givenTokenIdsAreCheckedAgainstTheVocabulary() {
     int[] ids = {0, 199, 200};
@@ -83,7 +129,8 @@ class TokenizingTest {
             NONE,
             text -> {
               throw new IllegalStateException("no such thing");
-            });
+            },
+            text -> new int[0]);
     assertThat(thrown.status()).isEqualTo(DocumentStatus.FAILED);
     assertThat(thrown.error()).isEqualTo("Cannot tokenise file: no such thing");
   }
@@ -99,7 +146,8 @@ class TokenizingTest {
                     NONE,
                     text -> {
                       throw error;
-                    }))
+                    },
+                    text -> new int[0]))
         .isSameAs(error);
   }
 
@@ -112,7 +160,8 @@ class TokenizingTest {
             (docId, sha) -> docId.equals("id") && sha.equals("sha"),
             text -> {
               throw new AssertionError("tokenised");
-            });
+            },
+            text -> new int[0]);
     assertThat(DocumentSummary.of(done).isDone()).isTrue();
     assertThat(DocumentSummary.of(done).isToPrefill()).isFalse();
   }

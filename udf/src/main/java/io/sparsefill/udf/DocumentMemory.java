@@ -53,7 +53,10 @@ final class DocumentMemory {
 
   /** Whether logits are computed. */
   static boolean withHead(Set<Emit> emit) {
-    return emit.contains(Emit.LOGITS) || emit.contains(Emit.NLL) || emit.contains(Emit.TOKEN_NLL);
+    return emit.contains(Emit.LOGITS)
+        || emit.contains(Emit.NLL)
+        || emit.contains(Emit.TOKEN_NLL)
+        || emit.contains(Emit.ANSWER);
   }
 
   /**

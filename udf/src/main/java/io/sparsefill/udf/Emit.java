@@ -15,10 +15,13 @@ public enum Emit {
   /** Negative log-likelihood of every token after the first. */
   TOKEN_NLL,
   /** The last token's hidden state after the final norm. */
-  HIDDEN;
+  HIDDEN,
+  /** What the model says to the document's question. */
+  ANSWER;
 
   /**
-   * The option's word: {@code kv}, {@code logits}, {@code nll}, {@code token-nll}, {@code hidden}.
+   * The option's word: {@code kv}, {@code logits}, {@code nll}, {@code token-nll}, {@code hidden},
+   * {@code answer}.
    */
   public String label() {
     return name().toLowerCase(Locale.ROOT).replace('_', '-');
@@ -41,7 +44,9 @@ public enum Emit {
       }
       if (found == null) {
         throw new IllegalArgumentException(
-            "Unknown output '" + word + "': accepted are kv, logits, nll, token-nll, hidden");
+            "Unknown output '"
+                + word
+                + "': accepted are kv, logits, nll, token-nll, hidden, answer");
       }
       chosen.add(found);
     }

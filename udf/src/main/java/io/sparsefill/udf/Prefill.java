@@ -89,7 +89,7 @@ final class Prefill {
     }
     if (!DocumentMemory.withHead(options.emit())) {
       throw new IllegalArgumentException(
-          "Cannot keep a cache: the engine was opened for %s, without the output head that what follows is read by; add logits"
+          "Cannot keep a cache: the engine was opened for %s, without the output head that what follows is read by; add answer or logits"
               .formatted(options.emit()));
     }
     DocumentTensors tensors = allocate(tokens.length, room);

@@ -232,7 +232,7 @@ class KeptCacheTest {
       assertThat(engine.prefill(TOKENS, null).tokenCount()).as("it goes on").isEqualTo(700);
     }
     try (Engine engine = Engine.open(logits().emit(Emit.KV).build())) {
-      refused(() -> engine.prefillKeeping(TOKENS, block -> {}, 1), "[KV]", "add logits");
+      refused(() -> engine.prefillKeeping(TOKENS, block -> {}, 1), "[KV]", "add answer or logits");
     }
   }
 }

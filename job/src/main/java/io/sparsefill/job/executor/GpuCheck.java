@@ -52,9 +52,15 @@ final class GpuCheck {
     log.info("{} computes on {}", who, device.device());
     if (conf.contains(RunOption.MODEL.key())) {
       int tokens = Math.max(1, Integer.parseInt(text(conf, RunOption.MAX_TOKENS)));
-      MemoryPlan plan = Engine.memoryPlan(options(conf), tokens);
-      refuseTooLarge(plan, tokens, device, conf, who);
+      refuseTooLarge(plan(conf, tokens), tokens, device, conf, who);
     }
+  }
+
+  /** What a document of that many tokens takes; with answers, its cache stays. */
+  static MemoryPlan plan(SparkConf conf, int tokens) {
+    EngineOptions options = options(conf);
+    int room = options.emit().contains(Emit.ANSWER) ? 1 : 0;
+    return Engine.memoryPlan(options, Math.max(1, tokens - room), room);
   }
 
   /** What an executor without a usable GPU means. */

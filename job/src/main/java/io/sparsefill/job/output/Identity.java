@@ -40,6 +40,9 @@ public final class Identity {
   /** How many of a document's last positions have logits. */
   public static final String LAST_POSITIONS = "last_positions";
 
+  /** Most tokens of an answer; only where answers are emitted. */
+  public static final String MAX_NEW_TOKENS = "max_new_tokens";
+
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private final TreeMap<String, String> fields;
@@ -56,6 +59,9 @@ public final class Identity {
     emit();
     for (String name : new String[] {LAYERS, KV_HEADS, HEAD_DIM, BLOCK_TOKENS, LAST_POSITIONS}) {
       number(name);
+    }
+    if (emit().contains(Emit.ANSWER)) {
+      maxNewTokens();
     }
   }
 
@@ -102,6 +108,11 @@ public final class Identity {
   /** How many of the last positions have logits. */
   public int lastPositions() {
     return number(LAST_POSITIONS);
+  }
+
+  /** Most tokens of an answer. */
+  public int maxNewTokens() {
+    return number(MAX_NEW_TOKENS);
   }
 
   /** Element type of stored keys and values. */

@@ -50,6 +50,11 @@ final class RowFields {
         name, values != null, values == null ? 0 : values.length, i -> out.addFloat(values[i]));
   }
 
+  RowFields doubles(String name, double[] values) {
+    return list(
+        name, values != null, values == null ? 0 : values.length, i -> out.addDouble(values[i]));
+  }
+
   /**
    * A list of structs: {@code struct.write(i, fields)} writes the i-th; absent when {@code size} is
    * negative.

@@ -1,5 +1,6 @@
 package io.sparsefill.job.output;
 
+import io.sparsefill.job.AnswerRow;
 import io.sparsefill.job.DocumentRow;
 import io.sparsefill.job.LogitsRow;
 import io.sparsefill.udf.KvBlock;
@@ -61,6 +62,19 @@ interface RowWriter<R> {
             .float64("perplexity", row.perplexity())
             .floats("token_nll", row.tokenNll())
             .floats("hidden", row.hidden())
+            .text("run_id", runId);
+  }
+
+  /** Nor do those of the answers table. */
+  static RowWriter<AnswerRow> answers(String runId) {
+    return (row, fields) ->
+        fields
+            .text("doc_id", row.docId())
+            .text("question", row.question())
+            .text("answer", row.answer())
+            .ints("token_ids", row.tokenIds())
+            .doubles("logprobs", row.logprobs())
+            .text("finish_reason", row.finishReason())
             .text("run_id", runId);
   }
 

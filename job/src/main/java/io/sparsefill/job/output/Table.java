@@ -9,8 +9,8 @@ import org.apache.spark.sql.types.StructType;
 
 /**
  * The tables of an output folder, one flat folder of Parquet files each. A row of {@code tokens},
- * {@code kv} or {@code logits} counts only if {@code documents} has a row of the same {@code
- * doc_id} and {@code run_id} with status ok or truncated.
+ * {@code kv}, {@code logits} or {@code answers} counts only if {@code documents} has a row of the
+ * same {@code doc_id} and {@code run_id} with status ok or truncated.
  */
 @SuppressWarnings("ImmutableEnumChecker") // neither schema class has a mutator that we use
 public enum Table {
@@ -107,7 +107,24 @@ public enum Table {
       """,
       "doc_id STRING, position INT, top ARRAY<STRUCT<id: INT, token: STRING, logprob: DOUBLE>>,"
           + " logits BINARY, nll DOUBLE, perplexity DOUBLE, token_nll ARRAY<FLOAT>,"
-          + " hidden ARRAY<FLOAT>, run_id STRING");
+          + " hidden ARRAY<FLOAT>, run_id STRING"),
+
+  /** One row per document that was asked; see {@link io.sparsefill.job.AnswerRow}. */
+  ANSWERS(
+      "answers",
+      """
+      message answers {
+        required binary doc_id (STRING);
+        required binary question (STRING);
+        required binary answer (STRING);
+        required group token_ids (LIST) { repeated group list { required int32 element; } }
+        required group logprobs (LIST) { repeated group list { required double element; } }
+        required binary finish_reason (STRING);
+        required binary run_id (STRING);
+      }
+      """,
+      "doc_id STRING, question STRING, answer STRING, token_ids ARRAY<INT>,"
+          + " logprobs ARRAY<DOUBLE>, finish_reason STRING, run_id STRING");
 
   private final String folder;
   private final MessageType parquet;
@@ -157,6 +174,6 @@ public enum Table {
       }
     }
     throw new IllegalArgumentException(
-        "Unknown table '" + folder + "': there are documents, tokens, kv and logits");
+        "Unknown table '" + folder + "': there are documents, tokens, kv, logits and answers");
   }
 }

@@ -1,5 +1,6 @@
 package io.sparsefill.job.output;
 
+import io.sparsefill.job.AnswerRow;
 import io.sparsefill.job.DocumentRow;
 import io.sparsefill.job.LogitsRow;
 import io.sparsefill.job.output.RowWriter.KvRow;
@@ -52,6 +53,7 @@ public final class TableWriters implements AutoCloseable {
   private final List<RollingTable<KvRow>> kv = new ArrayList<>();
   private final RollingTable<TokensRow> tokens;
   private final RollingTable<LogitsRow> logits;
+  private final RollingTable<AnswerRow> answers;
   private final AtomicReference<Throwable> broken = new AtomicReference<>();
   private volatile boolean finished;
   private volatile boolean closed;
@@ -83,6 +85,13 @@ public final class TableWriters implements AutoCloseable {
         table(
             Table.LOGITS,
             RowWriter.logits(options.runId()),
+            zstd,
+            new AtomicInteger(),
+            row -> TableFile.PAGE_ROWS);
+    this.answers =
+        table(
+            Table.ANSWERS,
+            RowWriter.answers(options.runId()),
             zstd,
             new AtomicInteger(),
             row -> TableFile.PAGE_ROWS);
@@ -191,6 +200,11 @@ public final class TableWriters implements AutoCloseable {
     guard(() -> logits.write(row));
   }
 
+  /** Writes what was said to a document's question. */
+  public void answer(AnswerRow row) throws IOException {
+    guard(() -> answers.write(row));
+  }
+
   /**
    * Closes all files, complete, and names them for the driver.
    *
@@ -206,6 +220,7 @@ public final class TableWriters implements AutoCloseable {
           }
           files.addAll(tokens.finish());
           files.addAll(logits.finish());
+          files.addAll(answers.finish());
         });
     throwIfBroken(); // by a write that another thread had not ended
     finished = true;
@@ -223,6 +238,7 @@ public final class TableWriters implements AutoCloseable {
       List<RollingTable<?>> tables = new ArrayList<>(kv);
       tables.add(tokens);
       tables.add(logits);
+      tables.add(answers);
       for (RollingTable<?> table : tables) {
         table
             .abandon()

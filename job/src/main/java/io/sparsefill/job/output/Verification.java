@@ -20,9 +20,9 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Reads a whole output folder again and checks it: files against the manifest, every document once,
- * every layer and block there with its checksum, every prefix hash, every position of the logits;
- * and, for a sample, the stored numbers against a pre-fill that is run again. It reads only, so it
- * can run beside a run that is writing.
+ * every layer and block there with its checksum, every prefix hash, every position of the logits,
+ * every answer; and, for a sample, the stored numbers against a pre-fill that is run again. It
+ * reads only, so it can run beside a run that is writing.
  */
 public final class Verification {
   private static final Logger LOG = LoggerFactory.getLogger(Verification.class);
@@ -63,6 +63,7 @@ public final class Verification {
       scans.add(view("tokens_rows", TokensCheck.scan(session, storage, manifest)));
       scans.add(view("kv_rows", KvCheck.scan(session, storage, manifest)));
       scans.add(view("logits_rows", LogitsCheck.scan(session, storage, manifest)));
+      scans.add(view("answers_rows", AnswersCheck.scan(session, storage, manifest)));
       checkRows(session, manifest, findings);
       DocumentsCheck.run(session, manifest, findings);
       session
@@ -76,6 +77,9 @@ public final class Verification {
         KvCheck.run(session, identity, documents, findings);
       }
       LogitsCheck.run(session, identity, documents, findings);
+      if (identity.emit().contains(Emit.ANSWER)) {
+        AnswersCheck.run(session, identity, documents, findings);
+      }
       notes.addAll(invisible(session));
       List<Sample> samples =
           options.sampleDocuments() == 0
@@ -184,7 +188,7 @@ public final class Verification {
   /** Rows without a visible document: what failed documents left. */
   private static List<String> invisible(SparkSession session) {
     List<String> notes = new ArrayList<>();
-    for (Table table : List.of(Table.TOKENS, Table.KV, Table.LOGITS)) {
+    for (Table table : List.of(Table.TOKENS, Table.KV, Table.LOGITS, Table.ANSWERS)) {
       long rows =
           session
               .sql(

@@ -8,6 +8,7 @@ import io.sparsefill.udf.Emit;
 import io.sparsefill.udf.Engine;
 import io.sparsefill.udf.EngineOptions;
 import io.sparsefill.udf.model.Checkpoint;
+import io.sparsefill.udf.model.EndTokens;
 import io.sparsefill.udf.model.ModelConfig;
 import io.sparsefill.udf.model.ModelIdentity;
 import io.sparsefill.udf.text.BosPolicy;
@@ -18,6 +19,7 @@ import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 
@@ -30,9 +32,15 @@ import java.util.stream.Collectors;
  * @param bos what was decided about the begin-of-text token
  * @param patternsJson content of the pattern file, or null
  * @param attention a pattern for every head
+ * @param ends tokens by which the model ends an answer
  */
 public record CheckedModel(
-    Path folder, ModelConfig config, String bos, String patternsJson, AttentionPlan attention) {
+    Path folder,
+    ModelConfig config,
+    String bos,
+    String patternsJson,
+    AttentionPlan attention,
+    Set<Integer> ends) {
   /** Name of the model folder among a run's settings. */
   static final String MODEL = "model";
 
@@ -57,10 +65,12 @@ public record CheckedModel(
     }
     ModelConfig config;
     String bos;
+    Set<Integer> ends;
     try {
       config = ModelConfig.read(folder);
       Checkpoint.open(folder); // checks every tensor's name and shape
       bos = bosDecision(folder, bosPolicy);
+      ends = EndTokens.read(folder);
     } catch (IllegalArgumentException | UncheckedIOException e) {
       throw new UsageException("Cannot use model " + folder + ": " + e.getMessage(), e);
     }
@@ -69,7 +79,7 @@ public record CheckedModel(
       String patterns = patterns(compute.patterns());
       AttentionPlan attention =
           AttentionPlan.parse(compute.attention(), patterns, config.layers(), config.heads());
-      return new CheckedModel(folder, config, bos, patterns, attention);
+      return new CheckedModel(folder, config, bos, patterns, attention, ends);
     } catch (IllegalArgumentException e) {
       throw new UsageException(e.getMessage(), e);
     }
@@ -162,7 +172,17 @@ public record CheckedModel(
     // has no numbers.
     boolean cuts = options.tokens().onTooLong() == OnTooLong.TRUNCATE;
     fields.put("truncated_to", cuts ? Integer.toString(maxTokens(options)) : "never");
+    if (output.emit().contains(Emit.ANSWER)) {
+      fields.put(Identity.MAX_NEW_TOKENS, Integer.toString(options.tokens().maxNewTokens()));
+      fields.put("answer_ends", ends.toString());
+    }
     return new Identity(fields);
+  }
+
+  /** How questions are answered; null when none is asked. */
+  Answering answering(RunOptions options) {
+    int maxNewTokens = options.tokens().maxNewTokens();
+    return maxNewTokens == 0 ? null : new Answering(maxNewTokens, ends);
   }
 
   /** Where a run comes from, for the manifest; nothing that decides its numbers. */
@@ -181,7 +201,12 @@ public record CheckedModel(
   TokenizingOptions tokenizing(RunOptions options) {
     RunOptions.Tokens tokens = options.tokens();
     return new TokenizingOptions(
-        folder.toString(), tokens.bos(), maxTokens(options), tokens.onTooLong(), config.vocab());
+        folder.toString(),
+        tokens.bos(),
+        maxTokens(options),
+        tokens.onTooLong(),
+        config.vocab(),
+        tokens.maxNewTokens());
   }
 
   /** Tokens of the longest document: {@code --max-tokens}, or the model's own bound. */

@@ -1,5 +1,6 @@
 package io.sparsefill.job.run;
 
+import io.sparsefill.job.AnswerRow;
 import io.sparsefill.job.DocumentRow;
 import io.sparsefill.job.DocumentStatus;
 import io.sparsefill.job.LogitsRow;
@@ -50,8 +51,15 @@ final class DocumentPipeline {
   /** What pre-fills: an engine. */
   @FunctionalInterface
   interface Prefiller {
-    PrefillResult prefill(int[] tokens, KvSink sink) throws Exception;
+    Prefilled prefill(TokenizedDocument document, KvSink sink) throws Exception;
   }
+
+  /**
+   * What came out of a pre-fill.
+   *
+   * @param answer to the document's question, or null when none was asked
+   */
+  record Prefilled(PrefillResult result, AnswerRow answer) {}
 
   /** The task around this. */
   interface Task {
@@ -120,14 +128,14 @@ final class DocumentPipeline {
       throws IOException, InterruptedException {
     Rows made = new Rows(document);
     try {
-      PrefillResult result;
+      Prefilled result;
       long start = System.nanoTime();
       try {
-        result = engine.prefill(document.tokenIds(), labels.withKv() ? made.kvSink(writing) : null);
+        result = engine.prefill(document, labels.withKv() ? made.kvSink(writing) : null);
       } finally {
         prefillNanos += System.nanoTime() - start;
       }
-      writing.putBehindAll(bytes(document, result), () -> made.finish(result));
+      writing.putBehindAll(bytes(document, result.result()), () -> made.finish(result));
     } catch (InterruptedException | DeviceLost e) {
       throw e;
     } catch (Exception e) {
@@ -182,13 +190,17 @@ final class DocumentPipeline {
       }
     }
 
-    void finish(PrefillResult result) throws IOException {
+    void finish(Prefilled done) throws IOException {
+      PrefillResult result = done.result();
       try {
         throwFailure();
         List<LogitsRow> logits = logitsRows.of(document.docId(), result, tokenText);
         writers.tokens(document.docId(), document.tokenIds(), labels.blockTokens());
         for (LogitsRow row : logits) {
           writers.logits(row);
+        }
+        if (done.answer() != null) {
+          writers.answer(done.answer());
         }
         add(document.status(), document.error(), result);
       } catch (RuntimeException e) {

@@ -12,6 +12,7 @@ import io.sparsefill.udf.EngineOptions;
 import io.sparsefill.udf.ExecutorEngines;
 import io.sparsefill.udf.text.BosPolicy;
 import io.sparsefill.udf.text.SharedTokenizer;
+import io.sparsefill.udf.text.TextTokenizer;
 import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
@@ -35,6 +36,7 @@ final class PrefillPartition implements FlatMapFunction<Iterator<TokenizedDocume
   private final EngineOptions engineOptions;
   private final BosPolicy bos;
   private final LogitsRows logitsRows;
+  private final Answering answering;
   private final WriterOptions writerOptions;
   private final SerializableConfiguration hadoop;
   private final String fingerprint;
@@ -47,6 +49,7 @@ final class PrefillPartition implements FlatMapFunction<Iterator<TokenizedDocume
    * @param engineOptions the model and how it runs
    * @param bos names, with the model, the tokenizer that this JVM already has open
    * @param logitsRows what the logits table gets
+   * @param answering what the answers table gets, or null
    * @param writerOptions where the tables go
    * @param hadoop configuration of the output's file system
    * @param fingerprint of the run's identity
@@ -57,6 +60,7 @@ final class PrefillPartition implements FlatMapFunction<Iterator<TokenizedDocume
       EngineOptions engineOptions,
       BosPolicy bos,
       LogitsRows logitsRows,
+      Answering answering,
       WriterOptions writerOptions,
       SerializableConfiguration hadoop,
       String fingerprint,
@@ -65,6 +69,7 @@ final class PrefillPartition implements FlatMapFunction<Iterator<TokenizedDocume
     this.engineOptions = engineOptions;
     this.bos = bos;
     this.logitsRows = logitsRows;
+    this.answering = answering;
     this.writerOptions = writerOptions;
     this.hadoop = hadoop;
     this.fingerprint = fingerprint;
@@ -86,7 +91,7 @@ final class PrefillPartition implements FlatMapFunction<Iterator<TokenizedDocume
                 hadoop.value(), writerOptions, context.partitionId(), context.taskAttemptId())) {
       DocumentPipeline pipeline =
           new DocumentPipeline(
-              engine::prefill,
+              prefiller(engine, tokenizer.tokenizer()),
               labels(engine.device()),
               logitsRows,
               tokenizer.tokenizer()::token,
@@ -99,6 +104,13 @@ final class PrefillPartition implements FlatMapFunction<Iterator<TokenizedDocume
                   new FilledBin(output, pipeline.time(taskSeconds, engine.queuedSeconds()))))
           .iterator();
     }
+  }
+
+  private DocumentPipeline.Prefiller prefiller(EngineLease engine, TextTokenizer tokenizer) {
+    return answering == null
+        ? (document, sink) ->
+            new DocumentPipeline.Prefilled(engine.prefill(document.tokenIds(), sink), null)
+        : answering.by(engine, tokenizer);
   }
 
   private DocumentPipeline.Labels labels(String device) {

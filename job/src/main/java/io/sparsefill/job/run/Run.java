@@ -157,17 +157,18 @@ public final class Run {
   /** Null when there is nothing to pre-fill. */
   private static LongestDocument longest(
       SparkSession spark, RunOptions options, CheckedModel model, List<DocumentSummary> documents) {
-    int tokens =
-        documents.stream()
-            .filter(DocumentSummary::isToPrefill)
-            .mapToInt(DocumentSummary::tokenCount)
-            .max()
-            .orElse(0);
-    if (tokens == 0) {
+    List<DocumentSummary> left = documents.stream().filter(DocumentSummary::isToPrefill).toList();
+    if (left.isEmpty()) {
       return null;
     }
+    int tokens = left.stream().mapToInt(DocumentSummary::tokenCount).max().getAsInt();
+    int question = left.stream().mapToInt(DocumentSummary::questionTokens).max().getAsInt();
+    Answering answering = model.answering(options);
     MemoryPlan memory =
-        Engine.memoryPlan(model.engine(options, PrefillTasks.of(spark).threads()), tokens);
+        Engine.memoryPlan(
+            model.engine(options, PrefillTasks.of(spark).threads()),
+            tokens,
+            answering == null ? 0 : answering.room(question));
     boolean here = spark.sparkContext().isLocal();
     return new LongestDocument(
         tokens, memory, here ? RunBackend.deviceBytes(options.compute().backend()) : 0);
@@ -289,6 +290,7 @@ public final class Run {
         model.engine(options, PrefillTasks.of(spark).threads()),
         options.tokens().bos(),
         new LogitsRows(wanted.emit(), wanted.topK(), wanted.fullLogits()),
+        model.answering(options),
         output.writerOptions(wave, wanted.kvCompression(), writerThreads(spark, options)),
         new SerializableConfiguration(spark.sparkContext().hadoopConfiguration()),
         output.fingerprint(),

@@ -22,9 +22,10 @@ public enum RunOption {
       "column of the document's name; where doc_id is absent, made from file and position"),
   TEXT_COLUMN("NAME", "text", "column of the text"),
   TOKENS_COLUMN("NAME", "token_ids", "column of given token ids (array of int), used as they are"),
+  QUESTION_COLUMN("NAME", null, "column of a question about the document, for --emit answer"),
   LIMIT("N", null, "take only the first N documents of the input"),
   OUTPUT("DIR", null, "output folder; an earlier run of the same options in it is continued"),
-  EMIT("LIST", "kv,logits", "comma-separated: kv, logits, nll, token-nll, hidden"),
+  EMIT("LIST", "kv,logits", "comma-separated: kv, logits, nll, token-nll, hidden, answer"),
   ATTENTION(
       "KIND",
       "minference",
@@ -51,8 +52,13 @@ public enum RunOption {
           + " task's cores, at most 8, on the CPU 1"),
   LAST_POSITIONS("N", "1", "how many of the last positions get a row of logits"),
   TOP_K("K", "20", "how many of the most likely next tokens a row of logits names"),
+  MAX_NEW_TOKENS("N", "64", "how many tokens an answer may have"),
   FULL_LOGITS("", "false", "store the whole row of logits too (fp32)"),
-  MAX_TOKENS("N", "0", "longest document in tokens; 0 is the model's max_position_embeddings"),
+  MAX_TOKENS(
+      "N",
+      "0",
+      "longest document in tokens, with --emit answer including question and answer; 0 is the model's"
+          + " max_position_embeddings"),
   ON_TOO_LONG(
       "POLICY",
       "fail",

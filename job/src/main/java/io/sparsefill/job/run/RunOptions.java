@@ -43,8 +43,9 @@ public record RunOptions(
    * @param bos whether a begin-of-text token is put in front
    * @param maxTokens longest document, 0 for the model's own bound
    * @param onTooLong what becomes of a longer one
+   * @param maxNewTokens tokens that an answer may have; 0 when nothing is asked
    */
-  public record Tokens(BosPolicy bos, int maxTokens, OnTooLong onTooLong) {}
+  public record Tokens(BosPolicy bos, int maxTokens, OnTooLong onTooLong, int maxNewTokens) {}
 
   /**
    * How tokens are pre-filled.
@@ -123,6 +124,8 @@ public record RunOptions(
    */
   public static RunOptions of(OptionValues values) {
     boolean dryRun = values.isOn(RunOption.DRY_RUN);
+    Output output = output(values, dryRun);
+    boolean answers = answers(values, output);
     return new RunOptions(
         values.required(RunOption.MODEL),
         input(values),
@@ -132,13 +135,14 @@ public record RunOptions(
             values.choice(
                 RunOption.ON_TOO_LONG,
                 Arrays.stream(OnTooLong.values()).map(OnTooLong::label).toList(),
-                word -> OnTooLong.valueOf(word.toUpperCase(Locale.ROOT)))),
+                word -> OnTooLong.valueOf(word.toUpperCase(Locale.ROOT))),
+            answers ? values.integer(RunOption.MAX_NEW_TOKENS, 1) : 0),
         compute(
             values.required(RunOption.ATTENTION),
             values.text(RunOption.PATTERNS),
             values.read(RunOption.ROPE_FREQUENCIES, RopeFrequencies::of),
             values),
-        output(values, dryRun),
+        output,
         new Limits(
             values.number(RunOption.WAVE_SECONDS, 0.001, 1e9),
             values.number(RunOption.MAX_ERROR_RATE, 0, 1),
@@ -172,10 +176,28 @@ public record RunOptions(
           values.required(RunOption.ID_COLUMN),
           values.required(RunOption.TEXT_COLUMN),
           values.required(RunOption.TOKENS_COLUMN),
-          values.integer(RunOption.LIMIT, 1));
+          values.integer(RunOption.LIMIT, 1),
+          values.text(RunOption.QUESTION_COLUMN));
     } catch (IllegalArgumentException e) {
       throw new UsageException(e.getMessage(), e);
     }
+  }
+
+  /** Whether questions are asked; they need both the column and the output. */
+  private static boolean answers(OptionValues values, Output output) {
+    boolean answers = output.emit().contains(Emit.ANSWER);
+    String column = values.text(RunOption.QUESTION_COLUMN);
+    if (answers && column == null) {
+      throw new UsageException(
+          "Cannot use --emit %s: answer needs questions; name their column with --question-column"
+              .formatted(values.text(RunOption.EMIT)));
+    }
+    if (!answers && column != null) {
+      throw new UsageException(
+          "Cannot use --question-column %s: --emit %s has no answer; add it or leave the column out"
+              .formatted(column, values.text(RunOption.EMIT)));
+    }
+    return answers;
   }
 
   private static Output output(OptionValues values, boolean dryRun) {

@@ -65,6 +65,17 @@ class GpuCheckTest {
         .hasMessageContaining("spark.rapids.memory.gpu.minAllocFraction=0");
   }
 
+  /** A run with answers counts question and answer for the length, and keeps the cache. */
+  @Test
+  void withAnswersTheCacheOfTheLongestDocumentIsCounted() {
+    assertThat(GpuCheck.plan(conf, 20_000))
+        .isEqualTo(Engine.memoryPlan(GpuCheck.options(conf), 20_000));
+    conf.set("spark.sparsefill.emit", "answer");
+    assertThat(GpuCheck.plan(conf, 20_000).describe())
+        .contains("keys and values of 4 layers, 20000 tokens");
+    assertThat(GpuCheck.plan(conf, 1).describe()).contains("keys and values of 4 layers, 2 tokens");
+  }
+
   @Test
   void aGpuThatIsRequiredAndAbsentIsRefused() {
     GpuCheck.without(conf, Map.of(), "executor 1", "no driver");

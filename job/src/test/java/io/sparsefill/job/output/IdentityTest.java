@@ -14,9 +14,9 @@ import org.junit.jupiter.api.Test;
 /** The oracle for the fingerprint is SHA-256 over the JSON written out by hand. */
 class IdentityTest {
   private static final String JSON =
-      "{\"block_tokens\":\"8\",\"emit\":\"kv,logits,nll,token-nll,hidden\",\"head_dim\":\"4\","
+      "{\"block_tokens\":\"8\",\"emit\":\"kv,logits,nll,token-nll,hidden,answer\",\"head_dim\":\"4\","
           + "\"kv_dtype\":\"bf16\",\"kv_heads\":\"2\",\"last_positions\":\"2\",\"layers\":\"2\","
-          + "\"rope\":\"theta 10000, half_split\"}";
+          + "\"max_new_tokens\":\"4\",\"rope\":\"theta 10000, half_split\"}";
 
   @Test
   void theFingerprintIsTheHashOfTheSortedCompactJson() throws Exception {

@@ -39,6 +39,7 @@ class OutputFolderTest {
     }
     assertThat(Outputs.files(out))
         .containsExactly(
+            "answers/r1-w00001-p00000-0000.parquet",
             "documents/r1-w00001.parquet",
             "kv/r1-w00001-p00000-0000.parquet",
             "logits/r1-w00001-p00000-0000.parquet",

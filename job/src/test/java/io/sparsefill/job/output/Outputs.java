@@ -1,5 +1,6 @@
 package io.sparsefill.job.output;
 
+import io.sparsefill.job.AnswerRow;
 import io.sparsefill.job.DocumentRow;
 import io.sparsefill.job.DocumentStatus;
 import io.sparsefill.job.LogitsRow;
@@ -28,6 +29,7 @@ final class Outputs {
   static final int BLOCK = 8;
   static final int LAST = 2;
   static final int VOCABULARY = 5;
+  static final int MOST_ANSWER = 4;
   static final Configuration CONF = new Configuration();
 
   private Outputs() {}
@@ -39,7 +41,8 @@ final class Outputs {
     identity.put(Identity.HEAD_DIM, "" + HEAD_DIM);
     identity.put(Identity.KV_DTYPE, "bf16");
     identity.put(Identity.BLOCK_TOKENS, "" + BLOCK);
-    identity.put(Identity.EMIT, "kv,logits,nll,token-nll,hidden");
+    identity.put(Identity.EMIT, "kv,logits,nll,token-nll,hidden,answer");
+    identity.put(Identity.MAX_NEW_TOKENS, "" + MOST_ANSWER);
     identity.put(Identity.LAST_POSITIONS, "" + LAST);
     identity.put("rope", "theta 10000, half_split");
     return identity;
@@ -142,6 +145,19 @@ final class Outputs {
     return rows;
   }
 
+  /** An answer of none to {@value #MOST_ANSWER} tokens. */
+  static AnswerRow answer(String docId) {
+    Random random = new Random(docId.hashCode() + 7L);
+    int count = random.nextInt(MOST_ANSWER + 1);
+    return new AnswerRow(
+        docId,
+        "What of " + docId + "?",
+        "that",
+        random.ints(count, 0, 1000).toArray(),
+        random.doubles(count, -5, 0).toArray(),
+        count == MOST_ANSWER ? AnswerRow.LENGTH : AnswerRow.EOS);
+  }
+
   static DocumentRow row(OutputFolder folder, String docId, int tokens, DocumentStatus status) {
     boolean ran = status == DocumentStatus.OK || status == DocumentStatus.TRUNCATED;
     return new DocumentRow(
@@ -183,6 +199,7 @@ final class Outputs {
         for (LogitsRow logits : logits(docId, tokens)) {
           writers.logits(logits);
         }
+        writers.answer(answer(docId));
         rows.add(row(folder, docId, tokens, DocumentStatus.OK));
       }
       return writers.finish(rows);

@@ -3,6 +3,7 @@ package io.sparsefill.job.output;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.sparsefill.job.AnswerRow;
 import io.sparsefill.job.DocumentRow;
 import io.sparsefill.job.DocumentStatus;
 import io.sparsefill.job.LogitsRow;
@@ -103,6 +104,18 @@ class TableWritersTest {
     for (int i = 0; i < written.size(); i++) {
       checkLogits(logits.get(i), written.get(i));
     }
+
+    AnswerRow answer = Outputs.answer(STRANGE);
+    Row stored = rows(spark, out, Table.ANSWERS, "doc_id").get(0);
+    assertThat(stored.getString(0)).isEqualTo(STRANGE);
+    assertThat(stored.getString(1)).isEqualTo(answer.question());
+    assertThat(stored.getString(2)).isEqualTo(answer.answer());
+    assertThat(stored.<Integer>getList(3))
+        .isEqualTo(Arrays.stream(answer.tokenIds()).boxed().toList());
+    assertThat(stored.<Double>getList(4))
+        .isEqualTo(Arrays.stream(answer.logprobs()).boxed().toList());
+    assertThat(stored.getString(5)).isEqualTo(answer.finishReason());
+    assertThat(stored.getString(6)).isEqualTo("r1");
   }
 
   private static void checkLogits(Row row, LogitsRow written) {

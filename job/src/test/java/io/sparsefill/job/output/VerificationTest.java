@@ -3,6 +3,7 @@ package io.sparsefill.job.output;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.sparsefill.job.AnswerRow;
 import io.sparsefill.job.DocumentRow;
 import io.sparsefill.job.DocumentStatus;
 import io.sparsefill.job.LogitsRow;
@@ -111,6 +112,8 @@ class VerificationTest {
             "kv complete",
             "logits positions",
             "logits values",
+            "answers",
+            "answer values",
             "pre-filled again");
     assertThat(report.checks())
         .filteredOn(c -> c.name().equals("kv checksums"))
@@ -145,6 +148,15 @@ class VerificationTest {
             "logits positions one position",
             "logits values nan",
             "logits values no top",
+            "answers unanswered",
+            "answers answered twice",
+            "answers nothing",
+            "answer values shorter",
+            "answer values longer",
+            "answer values odd end",
+            "answer values fewer logprobs",
+            "answer values nan logprob",
+            "answer values no question",
             "documents once twice",
             "documents rows empty",
             "kv complete nothing",
@@ -195,6 +207,14 @@ class VerificationTest {
               "one position",
               "nan",
               "no top",
+              "unanswered",
+              "answered twice",
+              "shorter",
+              "longer",
+              "odd end",
+              "fewer logprobs",
+              "nan logprob",
+              "no question",
               "twice",
               "failed half-way")) {
         for (KvBlock block : faultyBlocks(docId, n)) {
@@ -208,6 +228,9 @@ class VerificationTest {
         }
         for (LogitsRow row : faultyLogits(docId, n)) {
           writers.logits(row);
+        }
+        for (AnswerRow row : faultyAnswers(docId)) {
+          writers.answer(row);
         }
         boolean failed = docId.equals("failed half-way");
         DocumentRow row =
@@ -291,6 +314,29 @@ class VerificationTest {
       default -> {}
     }
     return rows;
+  }
+
+  private static List<AnswerRow> faultyAnswers(String docId) {
+    AnswerRow sound = Outputs.answer(docId);
+    int[] three = {1, 2, 3};
+    int[] four = {1, 2, 3, 4};
+    return switch (docId) {
+      case "unanswered" -> List.of();
+      case "answered twice" -> List.of(sound, sound);
+      case "shorter" -> List.of(answer(docId, "q", three, new double[3], AnswerRow.LENGTH));
+      case "longer" -> List.of(answer(docId, "q", four, new double[4], AnswerRow.EOS));
+      case "odd end" -> List.of(answer(docId, "q", three, new double[3], "stop"));
+      case "fewer logprobs" -> List.of(answer(docId, "q", three, new double[2], AnswerRow.EOS));
+      case "nan logprob" ->
+          List.of(answer(docId, "q", three, new double[] {-1, Double.NaN, -1}, AnswerRow.EOS));
+      case "no question" -> List.of(answer(docId, " ", three, new double[3], AnswerRow.EOS));
+      default -> List.of(sound);
+    };
+  }
+
+  private static AnswerRow answer(
+      String docId, String question, int[] tokens, double[] logprobs, String reason) {
+    return new AnswerRow(docId, question, "a", tokens, logprobs, reason);
   }
 
   private static StoredFile wrongHash(OutputFolder folder, String docId, int[] ids)

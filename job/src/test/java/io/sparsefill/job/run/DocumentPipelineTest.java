@@ -95,10 +95,17 @@ class DocumentPipelineTest {
         1);
   }
 
+  /** An engine that is asked nothing. */
+  @FunctionalInterface
+  private interface Engine {
+    PrefillResult prefill(int[] tokens, KvSink sink) throws Exception;
+  }
+
   private DocumentPipeline pipeline(
-      DocumentPipeline.Prefiller engine, TableWriters writers, IntFunction<String> tokenText) {
+      Engine engine, TableWriters writers, IntFunction<String> tokenText) {
     return new DocumentPipeline(
-        engine,
+        (document, sink) ->
+            new DocumentPipeline.Prefilled(engine.prefill(document.tokenIds(), sink), null),
         new DocumentPipeline.Labels("fake", "print", "run", true, BLOCK),
         new LogitsRows(Set.of(Emit.KV, Emit.LOGITS), 1, false),
         tokenText,

@@ -44,7 +44,7 @@ class RunOptionsTest {
     assertThat(options.input().tokensColumn()).isEqualTo("token_ids");
     assertThat(options.input().limit()).isNull();
     assertThat(options.tokens())
-        .isEqualTo(new RunOptions.Tokens(BosPolicy.AUTO, 0, OnTooLong.FAIL));
+        .isEqualTo(new RunOptions.Tokens(BosPolicy.AUTO, 0, OnTooLong.FAIL, 0));
     assertThat(options.compute())
         .isEqualTo(
             new RunOptions.Compute(
