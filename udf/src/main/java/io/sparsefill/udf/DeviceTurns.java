@@ -66,4 +66,11 @@ final class DeviceTurns {
       unreserve(engine);
     }
   }
+
+  /** The same for work whose memory is not a document's: others hold nothing then. */
+  void makeRoom(Engine engine) {
+    if (oneAtATime) {
+      unreserve(engine);
+    }
+  }
 }

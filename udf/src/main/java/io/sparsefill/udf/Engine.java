@@ -3,6 +3,7 @@ package io.sparsefill.udf;
 import io.sparsefill.kernels.Backend;
 import io.sparsefill.kernels.DeviceSizes;
 import io.sparsefill.kernels.MemoryPlan;
+import io.sparsefill.kernels.OutOfDeviceMemory;
 import io.sparsefill.kernels.attention.AttentionPlan;
 import io.sparsefill.udf.model.ModelConfig;
 import java.nio.file.Path;
@@ -189,6 +190,26 @@ public final class Engine implements AutoCloseable {
       if (!complete) {
         busy.set(false);
       }
+    }
+  }
+
+  /**
+   * Walks a document through all layers with dense attention, whatever the engine's plan is, and
+   * shows each layer to an observer, who may try patterns on its queries, keys and values. Nothing
+   * that {@link EngineOptions#emit} names is computed. One call at a time, as {@link #prefill}.
+   *
+   * @param tokens token ids [T], at least one
+   * @throws IllegalStateException if another thread's call is still running
+   * @throws OutOfDeviceMemory naming every item, if the document does not fit
+   * @throws Exception what went wrong with this document, or what the observer threw; the engine
+   *     can go on
+   */
+  public void observe(int[] tokens, LayerObserver observer) throws Exception {
+    claim();
+    try {
+      new DenseWalk(backend, model.tensors(), options).run(tokens, observer);
+    } finally {
+      busy.set(false);
     }
   }
 

@@ -79,16 +79,8 @@ public final class EngineLease implements AutoCloseable {
   }
 
   private <R> R turn(int tokens, int room, Work<R> work) throws Exception {
-    if (closed.get()) {
-      throw new IllegalStateException("Cannot pre-fill: the lease of the engine is closed");
-    }
     long asked = System.nanoTime();
-    Engine engine;
-    try {
-      engine = engines.take();
-    } finally {
-      queuedNanos.addAndGet(System.nanoTime() - asked);
-    }
+    Engine engine = take();
     long begun = System.nanoTime();
     try {
       owner.refuseIfLost(); // the document before may have cost the device
@@ -107,6 +99,42 @@ public final class EngineLease implements AutoCloseable {
       throw e;
     } finally {
       engines.giveBack(engine);
+    }
+  }
+
+  /**
+   * Shows the layers of one document to an observer, as {@link Engine#observe} does; waits for its
+   * turn as {@link #prefill} does, and throws likewise. It does not count among the figures of what
+   * was pre-filled.
+   */
+  public void observe(int[] tokens, LayerObserver observer) throws Exception {
+    Engine engine = take();
+    try {
+      owner.refuseIfLost();
+      engines.makeRoom(engine);
+      engine.observe(tokens, observer);
+    } catch (InterruptedException e) {
+      throw e; // no document's failure
+    } catch (OutOfDeviceMemory e) {
+      throw owner.explained(e, engines.key(), tokens.length, 0);
+    } catch (Exception | Error e) {
+      owner.failIfLost(e);
+      throw e;
+    } finally {
+      engines.giveBack(engine);
+    }
+  }
+
+  /** An engine, when it is this lease's turn. */
+  private Engine take() throws InterruptedException {
+    if (closed.get()) {
+      throw new IllegalStateException("Cannot pre-fill: the lease of the engine is closed");
+    }
+    long asked = System.nanoTime();
+    try {
+      return engines.take();
+    } finally {
+      queuedNanos.addAndGet(System.nanoTime() - asked);
     }
   }
 

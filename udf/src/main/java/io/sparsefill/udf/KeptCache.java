@@ -121,7 +121,7 @@ public final class KeptCache implements AutoCloseable {
     Layer layer = new Layer(backend, config, weights, shape, tensors.work);
     layer.project(length, length, keys, values);
     layer.attend(dense(config), false, length / TILE, keys, values, index -> {});
-    layer.feedForward(length);
+    layer.feedForward(length, tensors.work.queries);
   }
 
   /**

@@ -150,6 +150,11 @@ final class KeptEngines {
     turns.makeRoom(engine, tokens, room);
   }
 
+  /** The same for work whose memory is not a document's: others hold nothing then. */
+  void makeRoom(Engine engine) {
+    turns.makeRoom(engine);
+  }
+
   /** Ends the use of an engine. */
   void giveBack(Engine engine) {
     synchronized (all) {

@@ -29,8 +29,8 @@ final class KvExit implements AutoCloseable {
 
   /** Keys and values of one layer, and the departure of the layer that they held last. */
   static final class Pair {
-    private final Tensor k;
-    private final Tensor v;
+    final Tensor k; // [T, G * D]
+    final Tensor v; // [T, G * D]
     private CompletableFuture<Void> departure = CompletableFuture.completedFuture(null);
 
     private Pair(Tensor k, Tensor v) {

@@ -104,14 +104,18 @@ final class Layer {
     }
   }
 
-  /** Output projection and MLP with their residuals, for the tokens from {@code from} on. */
-  void feedForward(int from) throws InterruptedException {
+  /**
+   * Output projection and MLP with their residuals, for the tokens from {@code from} on.
+   *
+   * @param attended the attention's output [T, H * D]
+   */
+  void feedForward(int from, Tensor attended) throws InterruptedException {
     for (Chunk chunk : Chunk.of(from, shape.tokens(), backend.sizes().chunkTokens())) {
       Tensor hidden = chunk.of(work.hidden);
       Tensor normed = chunk.first(work.normed);
       Tensor gateUp = chunk.first(work.gateUp);
       Tensor activated = chunk.first(work.activated);
-      backend.linear(chunk.of(work.queries), weights.output, null, hidden, true);
+      backend.linear(chunk.of(attended), weights.output, null, hidden, true);
       backend.rmsNorm(hidden, weights.postNorm, (float) config.normEps(), normed);
       backend.linear(normed, weights.gateUp, null, gateUp, false);
       backend.siluMul(gateUp, activated);

@@ -268,7 +268,7 @@ final class Prefill {
           layer.attend(
               patterns, plan.dispatch(), firstTile, keys, values, index -> kept.indexed(l, index));
       accounting.add(cost, shape.heads());
-      layer.feedForward(firstTile * TILE);
+      layer.feedForward(firstTile * TILE, work.queries);
     }
   }
 

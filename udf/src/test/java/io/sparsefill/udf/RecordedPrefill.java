@@ -44,6 +44,10 @@ final class RecordedPrefill implements AutoCloseable {
         options.attention(), options.patternsJson(), config.layers(), config.heads());
   }
 
+  void observe(int[] tokens, LayerObserver observer) throws Exception {
+    new DenseWalk(backend.backend(), model, options).run(tokens, observer);
+  }
+
   /** The layers, as a pre-fill takes them. */
   LayerFeed feed(Buffers buffers) {
     return model.feed(backend.backend(), model.streamed(buffers));

@@ -1,0 +1,113 @@
+package io.sparsefill.udf.search;
+
+import io.sparsefill.kernels.AttentionShape;
+import io.sparsefill.kernels.HeadPattern;
+import io.sparsefill.kernels.attention.EstimateCost;
+import io.sparsefill.kernels.attention.PatternCost;
+import io.sparsefill.kernels.attention.TileIndex;
+import io.sparsefill.udf.ObservedLayer;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Sizes a candidate so that each head computes as many tiles as asked for ("ChangeSpace" of arXiv
+ * 2407.02490, algorithm 1, there in FLOPs; MInference's code leaves it out). What a size costs is
+ * read from the index that the backend builds for it from the head's own queries and keys; all
+ * heads of a layer are sized together.
+ *
+ * @param density tiles to compute, as a share of the causal ones
+ * @param tolerance how far a cost may be from that, as a share of it. A step of one tile in every
+ *     query tile may be larger; then the largest size below is taken
+ */
+public record CostMatching(double density, double tolerance) implements Sizes {
+  /** What a head runs while others still search: next to nothing to build. */
+  private static final HeadPattern IDLE = new HeadPattern.AShape(1, 1);
+
+  private static final EstimateCost FREE = new EstimateCost(0, 0);
+
+  /** Lines that hide each other cost less than their number says; hardly less than this part. */
+  private static final int HIDDEN = 4;
+
+  /** Checks the numbers. */
+  public CostMatching {
+    if (!(density > 0 && density <= 1)) {
+      throw new IllegalArgumentException(
+          "Cannot search for patterns of density %s: it is the share of the causal tiles that is computed, above 0 and at most 1"
+              .formatted(density));
+    }
+    if (!(tolerance > 0 && tolerance < 1)) {
+      throw new IllegalArgumentException(
+          "Cannot search with a tolerance of %s: it must be above 0 and below 1"
+              .formatted(tolerance));
+    }
+  }
+
+  /** Tiles that one head shall compute. */
+  public double target(AttentionShape shape) {
+    return density * causalTiles(shape);
+  }
+
+  /** Tiles of one head's dense causal attention. */
+  public static long causalTiles(AttentionShape shape) {
+    return TileIndex.causalTiles(shape, 0) / shape.heads();
+  }
+
+  @Override
+  public int[] of(ObservedLayer layer, Candidate candidate, int number) {
+    AttentionShape shape = layer.shape();
+    double target = target(shape);
+    int guess = sizeOfCost(shape, candidate, target);
+    int most = largestSize(shape, candidate);
+    SizeSearch[] heads = new SizeSearch[shape.heads()];
+    for (int head = 0; head < heads.length; head++) {
+      heads[head] = new SizeSearch(candidate.least(), most, guess, target, tolerance);
+    }
+    while (true) {
+      List<HeadPattern> patterns = new ArrayList<>();
+      boolean all = true;
+      for (SizeSearch head : heads) {
+        patterns.add(head.done() ? IDLE : candidate.at(head.next()));
+        all &= head.done();
+      }
+      if (all) {
+        break;
+      }
+      long[] tiles = layer.tiles(patterns);
+      for (int head = 0; head < heads.length; head++) {
+        if (!heads[head].done()) {
+          heads[head].measured(tiles[head]);
+        }
+      }
+    }
+    int[] sizes = new int[heads.length];
+    for (int head = 0; head < heads.length; head++) {
+      sizes[head] = heads[head].size();
+    }
+    return sizes;
+  }
+
+  @Override
+  public HeadPattern largest(AttentionShape shape, Candidate candidate, int number) {
+    return candidate.at(largestSize(shape, candidate));
+  }
+
+  private int largestSize(AttentionShape shape, Candidate candidate) {
+    return sizeOfCost(shape, candidate, HIDDEN * target(shape));
+  }
+
+  /** The size that costs so much if no line hides another; at most one that is dense. */
+  private static int sizeOfCost(AttentionShape shape, Candidate candidate, double cost) {
+    PatternCost costs = new PatternCost(shape, 0, FREE);
+    int low = candidate.least();
+    int high = Math.max(low, candidate.most(shape.tokens()));
+    while (low < high) {
+      int middle = low + (high - low) / 2;
+      if (costs.atBest(candidate.at(middle)) >= cost) {
+        high = middle;
+      } else {
+        low = middle + 1;
+      }
+    }
+    return high;
+  }
+}

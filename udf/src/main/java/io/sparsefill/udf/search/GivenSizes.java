@@ -1,0 +1,29 @@
+package io.sparsefill.udf.search;
+
+import io.sparsefill.kernels.AttentionShape;
+import io.sparsefill.kernels.HeadPattern;
+import io.sparsefill.udf.ObservedLayer;
+import java.io.Serializable;
+import java.util.Arrays;
+
+/**
+ * Sizes that were found before, on longer documents.
+ *
+ * @param sizes [L][candidate][H]
+ */
+@SuppressWarnings("ArrayRecordComponent") // carried from the driver to tasks, never compared
+public record GivenSizes(int[][][] sizes) implements Sizes, Serializable {
+  @Override
+  public int[] of(ObservedLayer layer, Candidate candidate, int number) {
+    return sizes[layer.number()][number];
+  }
+
+  @Override
+  public HeadPattern largest(AttentionShape shape, Candidate candidate, int number) {
+    return candidate.at(
+        Arrays.stream(sizes)
+            .flatMapToInt(layer -> Arrays.stream(layer[number]))
+            .max()
+            .orElseThrow());
+  }
+}

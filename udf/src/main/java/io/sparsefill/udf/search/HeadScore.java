@@ -1,0 +1,26 @@
+package io.sparsefill.udf.search;
+
+import java.io.Serializable;
+
+/**
+ * What one candidate is worth on one head of one layer, on one sample.
+ *
+ * @param layer from 0
+ * @param head query head, from 0
+ * @param candidate its number in the list of candidates
+ * @param size that it had, see {@link Candidate}
+ * @param tiles score tiles that it computed
+ * @param causalTiles score tiles of dense attention
+ * @param error see {@link io.sparsefill.udf.HeadFidelity#error}
+ * @param recall see {@link io.sparsefill.udf.HeadFidelity#recall}
+ */
+public record HeadScore(
+    int layer,
+    int head,
+    int candidate,
+    int size,
+    long tiles,
+    long causalTiles,
+    double error,
+    double recall)
+    implements Serializable {}

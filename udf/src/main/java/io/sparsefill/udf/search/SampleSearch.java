@@ -1,0 +1,77 @@
+package io.sparsefill.udf.search;
+
+import io.sparsefill.kernels.AttentionShape;
+import io.sparsefill.kernels.HeadPattern;
+import io.sparsefill.udf.HeadFidelity;
+import io.sparsefill.udf.LayerObserver;
+import io.sparsefill.udf.ObservedLayer;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+
+/**
+ * Scores all candidates on all heads of all layers, on one sample: the exact attention of a layer
+ * is computed once for all of them, and each candidate takes one attention over all heads, each
+ * head with its own size. Patterns compute what they say, also where a run would rather be dense.
+ */
+public final class SampleSearch implements LayerObserver {
+  private final List<Candidate> candidates;
+  private final Sizes sizes;
+  private final List<HeadScore> scores = new ArrayList<>();
+
+  /**
+   * For one sample.
+   *
+   * @param sizes gives each candidate its size
+   */
+  public SampleSearch(List<Candidate> candidates, Sizes sizes) {
+    this.candidates = List.copyOf(candidates);
+    this.sizes = sizes;
+  }
+
+  @Override
+  public List<List<HeadPattern>> largest(AttentionShape shape) {
+    List<List<HeadPattern>> largest = new ArrayList<>();
+    for (int c = 0; c < candidates.size(); c++) {
+      HeadPattern pattern = sizes.largest(shape, candidates.get(c), c);
+      largest.add(Collections.nCopies(shape.heads(), pattern));
+    }
+    return largest;
+  }
+
+  @Override
+  public void layer(ObservedLayer layer) throws InterruptedException {
+    for (int c = 0; c < candidates.size(); c++) {
+      if (Thread.interrupted()) {
+        throw new InterruptedException(
+            "The search was interrupted at layer %d, candidate %s"
+                .formatted(layer.number(), candidates.get(c).name()));
+      }
+      int[] size = sizes.of(layer, candidates.get(c), c);
+      List<HeadPattern> patterns = new ArrayList<>();
+      for (int head = 0; head < size.length; head++) {
+        patterns.add(candidates.get(c).at(size[head]));
+      }
+      List<HeadFidelity> found = layer.fidelity(patterns, false);
+      long causal = CostMatching.causalTiles(layer.shape());
+      for (int head = 0; head < size.length; head++) {
+        HeadFidelity one = found.get(head);
+        scores.add(
+            new HeadScore(
+                layer.number(),
+                head,
+                c,
+                size[head],
+                one.tiles(),
+                causal,
+                one.error(),
+                one.recall()));
+      }
+    }
+  }
+
+  /** What was found: layers in order, in each the candidates in order, in each the heads. */
+  public List<HeadScore> scores() {
+    return List.copyOf(scores);
+  }
+}
