@@ -105,7 +105,7 @@ public record CheckedModel(
   }
 
   /** What every executor opens its engine with. */
-  EngineOptions engine(RunOptions options, int threads) {
+  public EngineOptions engine(RunOptions options, int threads) {
     return new EngineOptions(
         folder.toString(),
         options.compute().backend(),
@@ -125,7 +125,7 @@ public record CheckedModel(
    *
    * @throws UsageException if a file cannot be read
    */
-  ModelIdentity files() {
+  public ModelIdentity files() {
     try {
       return Checkpoint.identity(folder);
     } catch (UncheckedIOException e) {

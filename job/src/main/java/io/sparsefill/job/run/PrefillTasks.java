@@ -21,7 +21,8 @@ import org.apache.spark.sql.SparkSession;
  *     slot, so that reading first is as good
  * @param profile what its stage asks for, or null when that is what the configuration says
  */
-record PrefillTasks(int threads, int slots, int reading, int beside, ResourceProfile profile) {
+public record PrefillTasks(
+    int threads, int slots, int reading, int beside, ResourceProfile profile) {
   private static final String GPU = "gpu";
   private static final String EXECUTOR_GPUS = "spark.executor.resource.gpu.amount";
 
@@ -35,7 +36,7 @@ record PrefillTasks(int threads, int slots, int reading, int beside, ResourcePro
    *
    * @throws UsageException if Spark could not give each task a GPU of its own
    */
-  static PrefillTasks of(SparkSession spark) {
+  public static PrefillTasks of(SparkSession spark) {
     SparkContext context = spark.sparkContext();
     // The driver is one of them, except in local mode, which has no GPUs to schedule.
     int executors = context.statusTracker().getExecutorInfos().length - 1;
@@ -110,7 +111,7 @@ record PrefillTasks(int threads, int slots, int reading, int beside, ResourcePro
    * The same data, whose tasks take what a pre-fill takes. Spark keeps a profile for good, so many
    * waves should share one of these.
    */
-  <T> JavaRDD<T> on(JavaRDD<T> data) {
+  public <T> JavaRDD<T> on(JavaRDD<T> data) {
     return profile == null ? data : data.withResources(profile);
   }
 }

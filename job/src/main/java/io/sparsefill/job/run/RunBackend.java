@@ -27,7 +27,7 @@ import org.slf4j.LoggerFactory;
  * and cuda (bf16) give different numbers. It is decided before the first task: {@code auto} goes on
  * with what the folder's documents were pre-filled by, and else asks the executors, who must agree.
  */
-final class RunBackend {
+public final class RunBackend {
   private static final Logger log = LoggerFactory.getLogger(RunBackend.class);
 
   /** Between name and reason of an executor's answer. */
@@ -43,7 +43,7 @@ final class RunBackend {
    *     GPUs that Spark does not know of, or if a GPU is required and is not everywhere
    * @throws io.sparsefill.job.output.OutputRefused if the output folder holds something else
    */
-  static BackendChoice of(SparkSession spark, RunOptions options, CheckedModel model)
+  public static BackendChoice of(SparkSession spark, RunOptions options, CheckedModel model)
       throws IOException {
     boolean here = spark.sparkContext().isLocal();
     Slots slots = new Slots(() -> answers(spark, model.folder().toString()));

@@ -104,7 +104,7 @@ public record RunOptions(
   public record Limits(double waveSeconds, double maxErrorRate, boolean strict) {}
 
   /** The same options with a backend that is decided. */
-  RunOptions on(BackendChoice backend) {
+  public RunOptions on(BackendChoice backend) {
     Compute decided =
         new Compute(
             compute.attention(),

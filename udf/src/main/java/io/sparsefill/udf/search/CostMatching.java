@@ -52,6 +52,16 @@ public record CostMatching(double density, double tolerance) implements Sizes {
     return TileIndex.causalTiles(shape, 0) / shape.heads();
   }
 
+  /** Density of the cheapest member of all candidates, if none of its lines hide each other. */
+  public double cheapest(AttentionShape shape, List<Candidate> candidates) {
+    PatternCost costs = new PatternCost(shape, 0, FREE);
+    long least = Long.MAX_VALUE;
+    for (Candidate candidate : candidates) {
+      least = Math.min(least, costs.atBest(candidate.at(candidate.least())));
+    }
+    return (double) least / causalTiles(shape);
+  }
+
   @Override
   public int[] of(ObservedLayer layer, Candidate candidate, int number) {
     AttentionShape shape = layer.shape();

@@ -3,7 +3,6 @@ package io.sparsefill.udf.search;
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.udf.ObservedLayer;
-import java.io.Serializable;
 import java.util.Arrays;
 
 /**
@@ -12,7 +11,7 @@ import java.util.Arrays;
  * @param sizes [L][candidate][H]
  */
 @SuppressWarnings("ArrayRecordComponent") // carried from the driver to tasks, never compared
-public record GivenSizes(int[][][] sizes) implements Sizes, Serializable {
+public record GivenSizes(int[][][] sizes) implements Sizes {
   @Override
   public int[] of(ObservedLayer layer, Candidate candidate, int number) {
     return sizes[layer.number()][number];

@@ -3,9 +3,10 @@ package io.sparsefill.udf.search;
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.udf.ObservedLayer;
+import java.io.Serializable;
 
 /** The size of a candidate on each head of a layer. */
-public interface Sizes {
+public interface Sizes extends Serializable {
   /**
    * Sizes [H].
    *

@@ -1,0 +1,49 @@
+package io.sparsefill.job.search;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * What a search found.
+ *
+ * @param layers L
+ * @param heads H
+ * @param lengths of the samples, the longest first
+ * @param samples how many there were
+ * @param scoredBefore how many of them an earlier call had scored
+ * @param targetDensity what was aimed at, on the longest samples
+ * @param density of the patterns chosen, mean over heads, on the longest samples
+ * @param error of the patterns chosen, mean over heads, at the worst length of each
+ * @param recall of the patterns chosen, mean over heads, on the longest samples
+ * @param seconds wall time
+ * @param output the pattern file
+ * @param report folder of the scores
+ */
+public record SearchSummary(
+    int layers,
+    int heads,
+    List<Integer> lengths,
+    int samples,
+    int scoredBefore,
+    double targetDensity,
+    double density,
+    double error,
+    double recall,
+    double seconds,
+    Path output,
+    Path report) {
+  /** One line. */
+  public String toJson() {
+    ObjectNode json = new ObjectMapper().createObjectNode();
+    json.put("layers", layers).put("heads", heads);
+    lengths.forEach(json.putArray("lengths")::add);
+    json.put("samples", samples).put("scored_before", scoredBefore);
+    json.put("target_density", targetDensity).put("density", density);
+    json.put("error", error).put("recall", recall);
+    json.put("seconds", Math.round(seconds * 10) / 10.0);
+    json.put("output", output.toString()).put("report", report.toString());
+    return json.toString();
+  }
+}

@@ -1,0 +1,136 @@
+package io.sparsefill.job.search;
+
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.sparsefill.job.run.UsageException;
+import io.sparsefill.udf.search.HeadScore;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.stream.Stream;
+
+/**
+ * The folder beside the output in which a search keeps what it has: {@code search.json} says of
+ * what search, and each sample that is done has a file of its scores, JSON lines. The same search
+ * goes on from there; another one is refused.
+ */
+final class SearchWork {
+  private static final String IDENTITY = "search.json";
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  private final Path folder;
+
+  private SearchWork(Path folder) {
+    this.folder = folder;
+  }
+
+  /**
+   * Opens the folder, or makes it.
+   *
+   * @param identity all that decides the scores
+   * @throws UsageException if the folder is another search's, naming what differs, or no search's
+   */
+  static SearchWork open(Path folder, Map<String, String> identity) throws IOException {
+    Path file = folder.resolve(IDENTITY);
+    SearchWork work = new SearchWork(folder);
+    if (Files.exists(file)) {
+      Map<String, String> stored = read(file);
+      TreeSet<String> names = new TreeSet<>(stored.keySet());
+      names.addAll(identity.keySet());
+      names.removeIf(name -> identity.getOrDefault(name, "").equals(stored.get(name)));
+      if (!names.isEmpty()) {
+        List<String> differences = new ArrayList<>();
+        names.forEach(
+            name -> differences.add(name + " " + stored.get(name) + ", now " + identity.get(name)));
+        throw new UsageException(
+            "Cannot go on with the search in %s: it was begun with %s; delete that folder to begin anew, or choose another --output"
+                .formatted(folder, String.join("; ", differences)));
+      }
+      return work;
+    }
+    if (Files.exists(folder)) {
+      try (Stream<Path> files = Files.list(folder)) {
+        if (files.findAny().isPresent()) {
+          throw new UsageException(
+              "Cannot keep the work of the search in %s: it holds something else; remove it, or choose another --output"
+                  .formatted(folder));
+        }
+      }
+    }
+    Files.createDirectories(folder);
+    write(file, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(new TreeMap<>(identity)));
+    return work;
+  }
+
+  private static Map<String, String> read(Path file) {
+    try {
+      return JSON.readValue(file.toFile(), new TypeReference<TreeMap<String, String>>() {});
+    } catch (IOException e) {
+      throw new UsageException(
+          "Cannot go on with the search in %s: %s cannot be read (%s); delete that folder to begin anew"
+              .formatted(file.getParent(), IDENTITY, e.getMessage().lines().findFirst().orElse("")),
+          e);
+    }
+  }
+
+  /**
+   * The scores of a sample, if they are there.
+   *
+   * @param number of the sample among all
+   */
+  Optional<List<HeadScore>> scores(int number) throws IOException {
+    Path file = file(number);
+    if (!Files.exists(file)) {
+      return Optional.empty();
+    }
+    List<HeadScore> scores = new ArrayList<>();
+    for (String line : Files.readAllLines(file)) {
+      try {
+        scores.add(JSON.readValue(line, HeadScore.class));
+      } catch (IOException e) {
+        throw new UsageException(
+            "Cannot go on with the search: line %d of %s cannot be read; delete that file, and its sample is scored again"
+                .formatted(scores.size() + 1, file),
+            e);
+      }
+    }
+    return Optional.of(scores);
+  }
+
+  /** Keeps the scores of a sample. */
+  void store(int number, List<HeadScore> scores) throws IOException {
+    StringBuilder lines = new StringBuilder();
+    for (HeadScore score : scores) {
+      lines.append(JSON.writeValueAsString(score)).append('\n');
+    }
+    write(file(number), lines.toString());
+  }
+
+  private Path file(int number) {
+    return folder.resolve("sample-%05d.jsonl".formatted(number));
+  }
+
+  /** Writes a file that is there as a whole or not at all. */
+  static void write(Path file, String content) throws IOException {
+    Path unfinished = file.resolveSibling(file.getFileName() + ".unfinished");
+    Files.writeString(unfinished, content);
+    Files.move(unfinished, file, StandardCopyOption.ATOMIC_MOVE);
+  }
+
+  /** Removes the folder; the search is done. */
+  void delete() throws IOException {
+    try (Stream<Path> files = Files.walk(folder)) {
+      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+        Files.delete(file);
+      }
+    }
+  }
+}
