@@ -13,7 +13,6 @@ import io.sparsefill.job.run.RunBackend;
 import io.sparsefill.job.run.RunOptions;
 import io.sparsefill.job.run.UsageException;
 import io.sparsefill.kernels.AttentionShape;
-import io.sparsefill.kernels.attention.PatternTable;
 import io.sparsefill.udf.EngineOptions;
 import io.sparsefill.udf.model.ModelConfig;
 import io.sparsefill.udf.model.ModelIdentity;
@@ -219,6 +218,7 @@ public final class Search {
   private void score(SearchWork work) throws IOException {
     int longest = calibration.samples().get(0).size();
     score(work, 0, longest, matching);
+    choice(1); // refuses a target that nobody reaches before the shorter samples are scored
     GivenSizes found = PatternChoice.sizes(scores, options.candidates());
     score(work, longest, samples.size(), found);
   }
@@ -254,34 +254,41 @@ public final class Search {
 
   private SearchSummary write(long started) throws IOException {
     PatternChoice choice = choice();
-    PatternTable table = choice.table();
+    List<CandidateTotal> totals = CandidateTotal.of(choice, options.candidates());
+    CandidateTotal all = totals.get(totals.size() - 1);
     Path report = Files.createDirectories(beside(options.output(), ".report"));
+    SearchSummary summary =
+        new SearchSummary(
+            choice.layers(),
+            choice.layer(0).size(),
+            calibration.lengths(),
+            samples.size(),
+            scoredBefore,
+            matching.density(),
+            all.density(),
+            all.error(),
+            all.recall(),
+            (System.nanoTime() - started) / 1e9,
+            options.output(),
+            report);
     ScoresFile.write(
         report.resolve("scores.parquet"), samples, scores, options.candidates(), choice);
-    SearchWork.write(options.output(), table.toJson());
-    List<PatternChoice.Chosen> all = new ArrayList<>();
-    for (int l = 0; l < table.layers(); l++) {
-      all.addAll(choice.layer(l));
-    }
-    return new SearchSummary(
-        table.layers(),
-        table.layer(0).size(),
-        calibration.lengths(),
-        samples.size(),
-        scoredBefore,
-        matching.density(),
-        choice.density(),
-        all.stream().mapToDouble(PatternChoice.Chosen::error).average().orElseThrow(),
-        all.stream().mapToDouble(PatternChoice.Chosen::recall).average().orElseThrow(),
-        (System.nanoTime() - started) / 1e9,
-        options.output(),
-        report);
+    SearchWork.write(
+        report.resolve("index.html"),
+        SearchPage.of(model.folder(), summary, choice, options.candidates(), totals).html());
+    SearchWork.write(options.output(), choice.table().toJson());
+    return summary;
   }
 
   private PatternChoice choice() {
+    return choice(calibration.lengths().size());
+  }
+
+  /** The choice by the samples of the first lengths. */
+  private PatternChoice choice(int lengths) {
     List<List<List<HeadScore>>> byLength = new ArrayList<>();
     int from = 0;
-    for (List<Calibration.Sample> length : calibration.samples()) {
+    for (List<Calibration.Sample> length : calibration.samples().subList(0, lengths)) {
       byLength.add(scores.subList(from, from + length.size()));
       from += length.size();
     }
@@ -293,32 +300,17 @@ public final class Search {
   }
 
   private void tell(SearchSummary summary, PrintWriter report) {
-    PatternChoice choice = choice();
     TextTable table = new TextTable("candidate", "heads", "density", "error", "recall");
     int blocks = 0;
-    for (int c = 0; c < options.candidates().size(); c++) {
-      int number = c;
-      List<PatternChoice.Chosen> heads = new ArrayList<>();
-      for (int l = 0; l < summary.layers(); l++) {
-        choice.layer(l).stream().filter(head -> head.candidate() == number).forEach(heads::add);
-      }
-      Candidate candidate = options.candidates().get(c);
-      blocks += candidate.kind() == Candidate.Kind.BLOCK_SPARSE ? heads.size() : 0;
-      if (!heads.isEmpty()) {
-        table.add(
-            candidate.name(),
-            heads.size(),
-            mean(heads.stream().mapToDouble(PatternChoice.Chosen::density).average().getAsDouble()),
-            mean(heads.stream().mapToDouble(PatternChoice.Chosen::error).average().getAsDouble()),
-            mean(heads.stream().mapToDouble(PatternChoice.Chosen::recall).average().getAsDouble()));
-      }
+    for (CandidateTotal total : CandidateTotal.of(choice(), options.candidates())) {
+      table.add(
+          total.name(),
+          total.heads(),
+          digits(total.density()),
+          digits(total.error()),
+          digits(total.recall()));
+      blocks += total.name().startsWith("block-sparse") ? total.heads() : 0;
     }
-    table.add(
-        "all",
-        summary.layers() * summary.heads(),
-        mean(summary.density()),
-        mean(summary.error()),
-        mean(summary.recall()));
     report.println(table);
     report.printf(
         Locale.ROOT,
@@ -333,10 +325,12 @@ public final class Search {
               + " block_sparse heads, whatever the file says; leave block-sparse out of --candidates"
               + " for a file that runs the same there.");
     }
-    report.printf("Patterns in %s, all scores in %s%n", summary.output(), summary.report());
+    report.printf(
+        "Patterns in %s; scores.parquet and index.html in %s%n",
+        summary.output(), summary.report());
   }
 
-  private static String mean(double value) {
+  private static String digits(double value) {
     return String.format(Locale.ROOT, "%.4f", value);
   }
 }

@@ -61,6 +61,9 @@ class SearchPatternsTest {
     assertThat(json.get("lengths").toString()).isEqualTo("[1000,250]");
     assertThat(json.get("density").asDouble()).isBetween(0.8 * DENSITY, 1.03 * DENSITY);
     assertThat(cli.out()).contains("candidate", "recall", "Patterns in " + output);
+    assertThat(beside(".report").resolve("index.html"))
+        .content()
+        .contains("Patterns of needle-2m", "layer 3, head 3: ", "Error by recall");
     assertThat(beside(".work")).doesNotExist();
 
     String text = Files.readString(output);
@@ -144,6 +147,7 @@ class SearchPatternsTest {
     String uninterrupted = Files.readString(output);
     Files.delete(output);
     Files.delete(beside(".report").resolve("scores.parquet"));
+    Files.delete(beside(".report").resolve("index.html"));
     Files.delete(beside(".report"));
 
     Files.createFile(beside(".report"));
@@ -171,6 +175,63 @@ class SearchPatternsTest {
     assertThat(again.json().get("scored_before").asInt()).isEqualTo(2);
     assertThat(Files.readString(output)).isEqualTo(uninterrupted);
     assertThat(beside(".work")).doesNotExist();
+  }
+
+  @Test
+  void samplesThatAreMadeCanBeSearchedOn() throws IOException {
+    Files.delete(calibration);
+    Cli made =
+        Cli.run(
+            "make-calibration",
+            "--model",
+            Cli.MODEL,
+            "--output",
+            calibration,
+            "--lengths",
+            "400,1200",
+            "--samples",
+            2,
+            "--tasks",
+            "kv,passkey",
+            "--wording",
+            "plain");
+    assertThat(made.expect(0).json().get("samples").asInt()).isEqualTo(8);
+    String samples = Files.readString(calibration);
+    assertThat(samples.lines()).hasSize(8);
+    assertThat(samples)
+        .contains("kv-1200-", "passkey-400-", "The value associated with the specified key is");
+    JsonNode found =
+        search("--density", DENSITY, "--lengths", "1200,400", "--samples", 1).expect(0).json();
+    assertThat(found.get("samples").asInt()).isEqualTo(2);
+
+    Cli again =
+        Cli.run(
+            "make-calibration", "--model", Cli.MODEL, "--output", calibration, "--lengths", "400");
+    assertThat(again.expect(ExitCode.USAGE).err()).contains("Cannot write", "it exists");
+    assertThat(calibration).content().isEqualTo(samples);
+  }
+
+  @Test
+  void samplesThatCannotBeMadeSayWhy() {
+    Path file = folder.resolve("new.jsonl");
+    Object[] needed = {"make-calibration", "--model", Cli.MODEL, "--output", file};
+    String[][] wrong = {
+      {"--lengths", "100", "ask for a longer one"},
+      {"--lengths", "12", "at least 64"},
+      {"--lengths", "500", "--tasks", "riddle", "Cannot use --tasks riddle: Unknown task"},
+      {"--lengths", "500", "--tasks", "ppl", "it asks nothing"},
+      {"--lengths", "500", "--tasks", "needle", "without a text: give text files"},
+      {"--lengths", "500", "--texts", "none.txt", "Cannot read text none.txt"},
+      {"--lengths", "500", "--wording", "long", "Cannot use --wording long"},
+      {"--lengths", "500", "--samples", "0", "--samples 0"},
+    };
+    for (String[] one : wrong) {
+      List<Object> arguments = new ArrayList<>(Arrays.asList(needed));
+      arguments.addAll(Arrays.asList(one).subList(0, one.length - 1));
+      assertThat(Cli.run(arguments.toArray()).expect(ExitCode.USAGE).err())
+          .contains(one[one.length - 1]);
+      assertThat(file).doesNotExist();
+    }
   }
 
   private void refused(Cli cli, String... parts) {

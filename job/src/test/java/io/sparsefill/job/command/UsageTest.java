@@ -50,8 +50,16 @@ class UsageTest {
   void noCommandPrintsTheCommandsThereAre() {
     Cli cli = Cli.run().expect(ExitCode.USAGE);
     assertThat(cli.err())
-        .contains("run", "plan", "inspect", "verify", "search-patterns", "doctor", "demo")
-        .doesNotContain("eval");
+        .contains(
+            "run",
+            "plan",
+            "inspect",
+            "verify",
+            "make-calibration",
+            "search-patterns",
+            "doctor",
+            "demo")
+        .doesNotContainPattern("(?m)^ +eval ");
   }
 
   @Test

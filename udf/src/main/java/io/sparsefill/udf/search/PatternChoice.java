@@ -153,9 +153,9 @@ public final class PatternChoice {
     return layers.get(layer);
   }
 
-  /** Mean density over all heads, on the longest samples. */
-  public double density() {
-    return layers.stream().flatMap(List::stream).mapToDouble(Chosen::density).average().orElse(1);
+  /** L. */
+  public int layers() {
+    return layers.size();
   }
 
   /** The table for {@code --patterns}; an entry's score is its error. */

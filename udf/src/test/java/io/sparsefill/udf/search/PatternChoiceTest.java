@@ -46,7 +46,6 @@ class PatternChoiceTest {
     assertThat(chosen.error()).isEqualTo(0.2);
     assertThat(chosen.recall()).isEqualTo(0.8);
     assertThat(chosen.density()).isEqualTo(0.098);
-    assertThat(choice.density()).isEqualTo(0.098);
     assertThat(choice.table().layer(0))
         .containsExactly(new PatternTable.Entry("vertical_and_slash", 60, 540, 0.2));
   }

@@ -1,0 +1,122 @@
+package io.sparsefill.job.search;
+
+import io.sparsefill.job.report.Axis;
+import io.sparsefill.job.report.HeadMap;
+import io.sparsefill.job.report.Page;
+import io.sparsefill.job.report.Scatter;
+import io.sparsefill.job.report.Section;
+import io.sparsefill.job.report.Series;
+import io.sparsefill.job.report.Table;
+import io.sparsefill.job.report.Unit;
+import io.sparsefill.kernels.attention.PatternTable;
+import io.sparsefill.udf.search.Candidate;
+import io.sparsefill.udf.search.PatternChoice;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.ToDoubleFunction;
+import java.util.stream.Collectors;
+
+/** The page of a search: which pattern each head got, and how near it comes to dense attention. */
+final class SearchPage {
+  private SearchPage() {}
+
+  static Page of(
+      Path model,
+      SearchSummary summary,
+      PatternChoice choice,
+      List<Candidate> candidates,
+      List<CandidateTotal> totals) {
+    return new Page(
+        "Patterns of " + model.getFileName(),
+        "%s heads of %s layers, %s samples of %s tokens; target: %s of the causal tiles for each head on the longest samples."
+            .formatted(
+                Unit.COUNT.format((double) summary.layers() * summary.heads()),
+                Unit.COUNT.format(summary.layers()),
+                Unit.COUNT.format(summary.samples()),
+                summary.lengths().stream()
+                    .map(length -> Unit.COUNT.format(length))
+                    .collect(Collectors.joining(" and ")),
+                Unit.SHARE.format(summary.targetDensity())),
+        List.of(
+            new Section(
+                "Patterns by head",
+                "The candidate that each head got; its sizes and density are those on the longest samples.",
+                List.of(heads(choice, candidates))),
+            new Section(
+                "Candidates",
+                "Error: of the attention's output against dense, relative, mean over samples at the worst length."
+                    + " Recall: share of the dense attention weights on the keys that are computed.",
+                List.of(table(totals))),
+            new Section(
+                "How near to dense",
+                "A point for each head, by the candidate that it got.",
+                List.of(
+                    new Scatter(
+                        "Error by density",
+                        Axis.linear("computed share of the causal tiles", Unit.SHARE),
+                        Axis.linear("error of the output", Unit.NUMBER),
+                        series(choice, candidates, PatternChoice.Chosen::density)),
+                    new Scatter(
+                        "Error by recall",
+                        Axis.linear("recall of attention weights", Unit.SHARE),
+                        Axis.linear("error of the output", Unit.NUMBER),
+                        series(choice, candidates, PatternChoice.Chosen::recall))))));
+  }
+
+  private static HeadMap heads(PatternChoice choice, List<Candidate> candidates) {
+    List<List<HeadMap.Head>> layers = new ArrayList<>();
+    for (int l = 0; l < choice.layers(); l++) {
+      List<HeadMap.Head> heads = new ArrayList<>();
+      for (PatternChoice.Chosen chosen : choice.layer(l)) {
+        Candidate candidate = candidates.get(chosen.candidate());
+        PatternTable.Entry entry = candidate.entry(chosen.size(), chosen.error());
+        String sizes =
+            candidate.kind() == Candidate.Kind.BLOCK_SPARSE
+                ? Integer.toString(entry.first())
+                : entry.first() + ":" + entry.second();
+        heads.add(new HeadMap.Head(candidate.name(), chosen.density(), sizes));
+      }
+      layers.add(heads);
+    }
+    return new HeadMap("Candidate and density of each head", layers);
+  }
+
+  private static Table table(List<CandidateTotal> totals) {
+    return new Table(
+        "",
+        List.of("candidate", "heads", "density", "error", "recall"),
+        totals.stream()
+            .map(
+                total ->
+                    List.of(
+                        total.name(),
+                        Unit.COUNT.format(total.heads()),
+                        Unit.SHARE.format(total.density()),
+                        Unit.NUMBER.format(total.error()),
+                        Unit.SHARE.format(total.recall())))
+            .toList());
+  }
+
+  private static List<Series> series(
+      PatternChoice choice, List<Candidate> candidates, ToDoubleFunction<PatternChoice.Chosen> x) {
+    List<Series> series = new ArrayList<>();
+    for (int c = 0; c < candidates.size(); c++) {
+      List<Series.Point> points = new ArrayList<>();
+      for (int l = 0; l < choice.layers(); l++) {
+        for (int h = 0; h < choice.layer(l).size(); h++) {
+          PatternChoice.Chosen chosen = choice.layer(l).get(h);
+          if (chosen.candidate() == c) {
+            points.add(
+                new Series.Point(
+                    x.applyAsDouble(chosen), chosen.error(), "layer %d, head %d".formatted(l, h)));
+          }
+        }
+      }
+      if (!points.isEmpty()) {
+        series.add(new Series(candidates.get(c).name(), points));
+      }
+    }
+    return series;
+  }
+}
