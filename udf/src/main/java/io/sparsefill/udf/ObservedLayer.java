@@ -19,6 +19,9 @@ public final class ObservedLayer {
   /** Rows that are on the host at a time. */
   private static final int ROWS = 1024;
 
+  /** Queries that the last error is over. */
+  private static final int LAST = 64;
+
   private final Backend backend;
   private final Workers workers;
   private final int number;
@@ -105,10 +108,14 @@ public final class ObservedLayer {
       }
       recall = mass.recall(index);
     }
-    double[] error = errors();
+    Errors all = new Errors();
+    Errors last = new Errors();
+    int lastFrom = Math.max(0, shape.tokens() - LAST);
+    add(0, lastFrom, all);
+    add(lastFrom, shape.tokens(), all, last);
     List<HeadFidelity> heads = new ArrayList<>();
     for (int head = 0; head < shape.heads(); head++) {
-      heads.add(new HeadFidelity(tiles[head], error[head], recall[head]));
+      heads.add(new HeadFidelity(tiles[head], all.of(head), last.of(head), recall[head]));
     }
     return heads;
   }
@@ -117,12 +124,25 @@ public final class ObservedLayer {
     return backend.index(patterns, shape, dispatch, 0, inputs.q, inputs.k);
   }
 
-  private double[] errors() {
-    double[] difference = new double[shape.heads()];
-    double[] size = new double[shape.heads()];
+  /** Sums of squares of each head. */
+  private final class Errors {
+    final double[] difference = new double[shape.heads()];
+    final double[] size = new double[shape.heads()];
+
+    double of(int head) {
+      if (!Double.isFinite(difference[head]) || !Double.isFinite(size[head])) {
+        throw new ArithmeticException(
+            "The attention of layer %d, head %d is not finite".formatted(number, head));
+      }
+      return difference[head] == 0 ? 0 : Math.sqrt(difference[head] / size[head]);
+    }
+  }
+
+  /** Adds the rows [begin, end) to sums. */
+  private void add(int begin, int end, Errors... sums) {
     int width = shape.heads() * shape.headDim();
-    for (int from = 0; from < shape.tokens(); from += ROWS) {
-      int count = Math.min(ROWS, shape.tokens() - from);
+    for (int from = begin; from < end; from += ROWS) {
+      int count = Math.min(ROWS, end - from);
       float[] expected = backend.read(exact.rows(from, count));
       float[] found = backend.read(tried.rows(from, count));
       workers.forEach(
@@ -139,18 +159,11 @@ public final class ObservedLayer {
                 squaresOfExact += (double) expected[i] * expected[i];
               }
             }
-            difference[head] += squares;
-            size[head] += squaresOfExact;
+            for (Errors sum : sums) {
+              sum.difference[head] += squares;
+              sum.size[head] += squaresOfExact;
+            }
           });
     }
-    double[] errors = new double[shape.heads()];
-    for (int head = 0; head < errors.length; head++) {
-      if (!Double.isFinite(difference[head]) || !Double.isFinite(size[head])) {
-        throw new ArithmeticException(
-            "The attention of layer %d, head %d is not finite".formatted(number, head));
-      }
-      errors[head] = difference[head] == 0 ? 0 : Math.sqrt(difference[head] / size[head]);
-    }
-    return errors;
   }
 }

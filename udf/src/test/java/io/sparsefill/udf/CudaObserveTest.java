@@ -52,6 +52,9 @@ class CudaObserveTest {
         assertThat(found.error())
             .as("%s, head %d", PATTERNS.get(p), i)
             .isCloseTo(expected.error(), within(0.03));
+        assertThat(found.lastError())
+            .as("%s, head %d", PATTERNS.get(p), i)
+            .isCloseTo(expected.lastError(), within(0.03));
         assertThat(found.recall())
             .as("%s, head %d", PATTERNS.get(p), i)
             .isCloseTo(expected.recall(), within(0.03));

@@ -138,6 +138,8 @@ class ObservedLayerTest {
     int tokens = made.shape.tokens();
     double difference = 0;
     double size = 0;
+    double lastDifference = 0;
+    double lastSize = 0;
     double recalled = 0;
     List<Integer> probes = new ArrayList<>();
     for (int query : AttentionMass.queries(tokens)) {
@@ -166,12 +168,17 @@ class ObservedLayerTest {
         }
       }
       for (int c = 0; c < D; c++) {
-        difference += Math.pow(sparse[c] / kept - exact[c] / all, 2);
-        size += Math.pow(exact[c] / all, 2);
+        double squares = Math.pow(sparse[c] / kept - exact[c] / all, 2);
+        double squaresOfExact = Math.pow(exact[c] / all, 2);
+        difference += squares;
+        size += squaresOfExact;
+        lastDifference += i >= tokens - 64 ? squares : 0;
+        lastSize += i >= tokens - 64 ? squaresOfExact : 0;
       }
       recalled += probes.contains(i) ? kept / all : 0;
     }
     assertThat(found.error()).isCloseTo(Math.sqrt(difference / size), within(1e-4));
+    assertThat(found.lastError()).isCloseTo(Math.sqrt(lastDifference / lastSize), within(1e-4));
     assertThat(found.recall()).isCloseTo(recalled / probes.size(), within(1e-4));
   }
 
@@ -184,6 +191,7 @@ class ObservedLayerTest {
           for (HeadFidelity head : layer.fidelity(List.of(all, all), false)) {
             assertThat(head.tiles()).isEqualTo(15);
             assertThat(head.error()).isZero();
+            assertThat(head.lastError()).isZero();
             assertThat(head.recall()).isCloseTo(1, within(1e-5));
           }
         });

@@ -41,6 +41,7 @@ final class ScoresFile {
             required double density;
             required double recall;
             required double output_error;
+            required double last_output_error;
             required boolean chosen;
           }
           """);
@@ -98,6 +99,7 @@ final class ScoresFile {
         .append("density", (double) score.tiles() / score.causalTiles())
         .append("recall", score.recall())
         .append("output_error", score.error())
+        .append("last_output_error", score.lastError())
         .append("chosen", chosen == score.candidate());
   }
 }

@@ -45,7 +45,8 @@ final class SearchPage {
                 List.of(heads(choice, candidates))),
             new Section(
                 "Candidates",
-                "Error: of the attention's output against dense, relative, mean over samples at the worst length."
+                "Error: of the attention's output against dense, relative, over all queries or the last 64, whichever is"
+                    + " larger, mean over samples at the worst length."
                     + " Recall: share of the dense attention weights on the keys that are computed.",
                 List.of(table(totals))),
             new Section(

@@ -12,6 +12,7 @@ import java.io.Serializable;
  * @param tiles score tiles that it computed
  * @param causalTiles score tiles of dense attention
  * @param error see {@link io.sparsefill.udf.HeadFidelity#error}
+ * @param lastError see {@link io.sparsefill.udf.HeadFidelity#lastError}
  * @param recall see {@link io.sparsefill.udf.HeadFidelity#recall}
  */
 public record HeadScore(
@@ -22,5 +23,6 @@ public record HeadScore(
     long tiles,
     long causalTiles,
     double error,
+    double lastError,
     double recall)
     implements Serializable {}

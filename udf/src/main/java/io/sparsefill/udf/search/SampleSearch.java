@@ -65,6 +65,7 @@ public final class SampleSearch implements LayerObserver {
                 one.tiles(),
                 causal,
                 one.error(),
+                one.lastError(),
                 one.recall()));
       }
     }

@@ -14,18 +14,23 @@ class PatternChoiceTest {
       Candidate.parse("vertical-slash:1:9,a-shape:64:256,block-sparse");
   private static final CostMatching TARGET = new CostMatching(0.1, 0.05);
 
-  /** Scores of one layer with one head: size, tiles of 1000, error of each candidate. */
+  /** Scores of one layer with one head: size, tiles of 1000, errors of each candidate. */
   private static List<HeadScore> sample(double[]... candidates) {
     List<HeadScore> scores = new ArrayList<>();
     for (int c = 0; c < candidates.length; c++) {
       double[] one = candidates[c];
-      scores.add(new HeadScore(0, 0, c, (int) one[0], (long) one[1], 1000, one[2], 1 - one[2]));
+      scores.add(
+          new HeadScore(0, 0, c, (int) one[0], (long) one[1], 1000, one[2], one[3], 1 - one[2]));
     }
     return scores;
   }
 
   private static double[] of(int size, int tiles, double error) {
-    return new double[] {size, tiles, error};
+    return of(size, tiles, error, error / 2);
+  }
+
+  private static double[] of(int size, int tiles, double error, double lastError) {
+    return new double[] {size, tiles, error, lastError};
   }
 
   @SafeVarargs
@@ -59,6 +64,17 @@ class PatternChoiceTest {
     assertThat(choice.layer(0).get(0).candidate()).isEqualTo(1);
     assertThat(choice.layer(0).get(0).error()).isEqualTo(0.2);
     assertThat(choice.layer(0).get(0).density()).as("of the longest").isEqualTo(0.1);
+  }
+
+  @Test
+  void theLastQueriesCountAsMuchAsAllOfThem() {
+    PatternChoice choice =
+        choice(
+            List.of(
+                sample(of(400, 100, 0.1, 0.5), of(5, 100, 0.3, 0.1), of(3, 100, 0.1, 0.4)),
+                sample(of(400, 100, 0.1, 0.7), of(5, 100, 0.1, 0.3), of(3, 100, 0.1, 0.4))));
+    assertThat(choice.layer(0).get(0).candidate()).isEqualTo(1);
+    assertThat(choice.layer(0).get(0).error()).isEqualTo(0.2);
   }
 
   @Test
