@@ -49,7 +49,8 @@ start_one() {
   local name=$1 text=$2 log=$folder/$1.log pid_file=$folder/$1.pid tries=300
   shift 2
   if is_running "$pid_file"; then fail "cannot start the $name: process $(<"$pid_file") runs already; stop it first"; fi
-  nohup "$@" >"$log" 2>&1 </dev/null &
+  : >"$log"
+  nohup "$@" >>"$log" 2>&1 </dev/null &
   echo $! >"$pid_file"
   until grep -q "$text" "$log"; do
     is_running "$pid_file" || fail "cannot start the $name: it has ended; see $log: $(tail -n 1 "$log")"

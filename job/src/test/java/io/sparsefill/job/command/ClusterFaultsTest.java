@@ -40,6 +40,7 @@ class ClusterFaultsTest {
     conf = ClusterRun.configuration(folder);
     conf.put("spark.sparsefill.input", input.toString());
     conf.put("spark.sparsefill.output", output.toString());
+    conf.put("spark.sparsefill.writer-threads", "3"); // a fault is in one of a task's kv files
   }
 
   @Test

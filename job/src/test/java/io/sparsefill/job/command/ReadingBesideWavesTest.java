@@ -114,8 +114,8 @@ class ReadingBesideWavesTest {
   /**
    * An engine, and cores that tokenise three times as fast as it pre-fills. Oracle: the time of the
    * engine alone, and of one core that reads alone; both together is what not to overlap would take
-   * at least. The idle share that is printed is below 5 % on a machine that does nothing else,
-   * which this one may not be; {@code ScheduleTest} holds it in simulated time.
+   * at least. The idle share that is printed depends on what else the machine does; {@code
+   * ScheduleTest} holds it in simulated time.
    */
   @Test
   void anEngineAndTheReadingForItTakeLessTimeThanOneAfterTheOther() throws Exception {
