@@ -27,7 +27,8 @@ record Prediction(CostModel cost, String basis) {
    *     and backend of this one, but perhaps another device, which the basis names
    * @param conditions what decides the speed beside those
    */
-  static Prediction of(CostModel assumed, List<Manifest.Run> runs, Map<String, String> conditions) {
+  static Prediction of(
+      CostEstimate assumed, List<Manifest.Run> runs, Map<String, String> conditions) {
     Measured best = null;
     for (Manifest.Run run : runs) {
       // A run of an earlier version measured nothing.
@@ -40,7 +41,7 @@ record Prediction(CostModel cost, String basis) {
       }
     }
     return best == null
-        ? new Prediction(assumed, "assumed from the model's size, for CPU threads")
+        ? new Prediction(assumed.cost(), "assumed from the model's size, for " + assumed.device())
         : new Prediction(
             best.fit().model(), basis(best.fit(), best.conditions().get(Measured.DEVICE)));
   }

@@ -1,6 +1,5 @@
 package io.sparsefill.job.run;
 
-import io.sparsefill.job.CostModel;
 import io.sparsefill.job.Document;
 import io.sparsefill.job.DocumentRow;
 import io.sparsefill.job.DocumentSummary;
@@ -339,9 +338,11 @@ public final class Run {
 
   private static Prediction prediction(
       SparkSession spark, RunOptions options, CheckedModel model, List<Manifest.Run> runs) {
-    CostModel assumed =
-        CostEstimate.of(
-            model.config(), options.compute().attention(), PrefillTasks.of(spark).threads());
+    String attention = options.compute().attention();
+    CostEstimate assumed =
+        options.compute().backend().equals("cuda")
+            ? CostEstimate.onGpu(model.config(), attention)
+            : CostEstimate.onCpu(model.config(), attention, PrefillTasks.of(spark).threads());
     return Prediction.of(assumed, runs, conditions(spark, options));
   }
 

@@ -32,7 +32,7 @@ class PredictionTest {
   }
 
   private static Prediction of(Manifest.Run... runs) {
-    return Prediction.of(ASSUMED, List.of(runs), NOW);
+    return Prediction.of(new CostEstimate(ASSUMED, "an A100"), List.of(runs), NOW);
   }
 
   @Test
@@ -40,7 +40,7 @@ class PredictionTest {
     Manifest.Run old = new Manifest.Run("r", "t", Map.of(), List.of(), null);
     for (Prediction prediction : List.of(of(), of(old, run()))) {
       assertThat(prediction.cost()).isEqualTo(ASSUMED);
-      assertThat(prediction.basis()).startsWith("assumed from the model's size");
+      assertThat(prediction.basis()).isEqualTo("assumed from the model's size, for an A100");
     }
   }
 
