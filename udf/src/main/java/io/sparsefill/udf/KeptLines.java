@@ -10,15 +10,16 @@ import java.util.Map;
 /**
  * The lines of {@code --attention static}: chosen for each layer and head on the first document
  * that an engine finishes, and taken as they are on all later ones, less those that lie beyond
- * them. Without that mode nothing is kept. An engine owns one, in host memory, for one pre-fill
- * after the other.
+ * them. A layer whose attention that document did not need (the last one, where only keys and
+ * values leave) takes those of the first document that does. Without that mode nothing is kept. An
+ * engine owns one, in host memory, for one pre-fill after the other.
  *
  * <p>MInference's code (vertical_and_slash_kernel_static) keeps one set in each layer, which its
  * loop over heads fills with those of head 0; its paper speaks of the indices of each head.
  */
 final class KeptLines {
   private final boolean keeps;
-  private Map<Integer, List<HeadPattern.GivenLines>> layers = Map.of();
+  private final Map<Integer, List<HeadPattern.GivenLines>> layers = new HashMap<>();
   private int tokens;
 
   KeptLines(AttentionPlan plan) {
@@ -39,25 +40,21 @@ final class KeptLines {
       this.length = length;
     }
 
-    private boolean first() {
-      return layers.isEmpty();
-    }
-
     /**
      * The patterns of a layer's heads.
      *
      * @param planned what the plan says, which holds where there are no kept lines
      */
     List<HeadPattern> patterns(int layer, List<HeadPattern> planned) {
-      if (!keeps || first()) {
-        return planned;
-      }
-      return layers.get(layer).stream().<HeadPattern>map(lines -> lines.within(length)).toList();
+      List<HeadPattern.GivenLines> kept = layers.get(layer);
+      return kept == null
+          ? planned
+          : kept.stream().<HeadPattern>map(lines -> lines.within(length)).toList();
     }
 
     /** Sees the index of a layer while it is open. */
     void indexed(int layer, AttentionIndex index) {
-      if (keeps && first()) {
+      if (keeps && !layers.containsKey(layer)) {
         chosen.put(layer, index.lines());
       }
     }
@@ -68,11 +65,9 @@ final class KeptLines {
      * @return whose lines it took, for its description; empty if its own
      */
     String end() {
-      if (!keeps) {
-        return "";
-      }
-      if (first()) {
-        layers = chosen;
+      boolean first = layers.isEmpty();
+      layers.putAll(chosen);
+      if (first) {
         tokens = length;
         return "";
       }

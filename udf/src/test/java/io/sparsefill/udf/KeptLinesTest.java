@@ -89,6 +89,29 @@ class KeptLinesTest {
     assertThat(document.end()).isEmpty();
   }
 
+  /**
+   * Oracle: vertical-slash of the same sizes. The first document ends before the last attention.
+   */
+  @Test
+  void aLayerThatTheFirstDocumentDidNotNeedChoosesOnTheFirstThatDoes() throws Exception {
+    TinyModel tiny = new TinyModel(3, 300);
+    TestOptions options = TestOptions.of(tiny.write(folder)).emit(Emit.KV, Emit.ANSWER);
+    int[] document = tiny.tokens(600);
+    int[] question = tiny.tokens(7);
+    float[][] expected;
+    try (Engine engine = Engine.open(options.attention("vertical-slash:40:120").build());
+        KeptCache cache = engine.prefillKeeping(document, block -> {}, 7)) {
+      expected = cache.extend(question, 1);
+    }
+    try (Engine engine = Engine.open(options.attention("static:40:120").build())) {
+      assertThat(engine.prefill(document, block -> {}).attention()).endsWith("8 of 8 heads sparse");
+      try (KeptCache cache = engine.prefillKeeping(document, block -> {}, 7)) {
+        assertThat(cache.prefill().attention()).startsWith("static:40:120: 12 of 12 heads sparse");
+        assertThat(cache.extend(question, 1)).isDeepEqualTo(expected);
+      }
+    }
+  }
+
   /** Oracle: vertical-slash of the same sizes, and the same document once more. */
   @Test
   void anEngineTakesTheLinesOfTheFirstDocumentThatItFinishes() throws Exception {
