@@ -47,11 +47,7 @@ final class DenseWalk {
         layers(tokens, work, cache, outputs, weights, workers, observer);
         backend.complete();
       } catch (Exception | Error e) {
-        try {
-          backend.complete(); // its errors are not the next document's
-        } catch (RuntimeException later) {
-          e.addSuppressed(later);
-        }
+        Prefill.finish(backend, e);
         throw e;
       }
     }

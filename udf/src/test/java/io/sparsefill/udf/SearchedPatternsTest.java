@@ -103,7 +103,7 @@ class SearchedPatternsTest {
 
     @Override
     public void layer(ObservedLayer layer) {
-      heads.addAll(layer.fidelity(patterns(layer.number()), false));
+      heads.addAll(layer.fidelity(patterns(layer.number())));
       causalTiles = CostMatching.causalTiles(layer.shape());
     }
 
