@@ -140,6 +140,6 @@ public final class HeadIndexing {
     if (pattern instanceof HeadPattern.TopKeys) {
       return from -> IndexBuilders.topKeys(shape, from);
     }
-    return from -> IndexBuilders.dense(shape, from);
+    throw new IllegalArgumentException("Cannot index %s: it has no builder".formatted(pattern));
   }
 }

@@ -22,8 +22,11 @@ public record LineSelection(int[] verticals, int[] distances) {
   /** Distances that are always chosen, from 0 on. */
   public static final int FORCED_DISTANCES = 100;
 
-  private static final int SMALLEST_VERTICAL = 30;
-  private static final int SMALLEST_SLASH = 50;
+  /** Fewer columns than these are raised to them, as far as there are tokens. */
+  public static final int SMALLEST_VERTICAL = 30;
+
+  /** Fewer distances than these are raised to them, as far as there are tokens. */
+  public static final int SMALLEST_SLASH = 50;
 
   /**
    * What an index gives to another one: the lines of each head.

@@ -2,6 +2,7 @@ package io.sparsefill.udf.search;
 
 import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.attention.AttentionPlan;
+import io.sparsefill.kernels.attention.LineSelection;
 import io.sparsefill.kernels.attention.PatternTable;
 import io.sparsefill.kernels.attention.TileIndex;
 import java.io.Serializable;
@@ -37,11 +38,6 @@ public record Candidate(String name, Kind kind, int first, int second) implement
   public static final String DEFAULT_SPACE =
       "vertical-slash:30:2048,vertical-slash:100:1800,vertical-slash:1000:6096,"
           + "vertical-slash:500:1500,vertical-slash:3000:200,a-shape:1024:4096,block-sparse";
-
-  /** What LineSelection raises smaller sizes to. */
-  private static final int LEAST_COLUMNS = 30;
-
-  private static final int LEAST_DISTANCES = 50;
 
   /**
    * Reads a comma-separated list.
@@ -88,7 +84,7 @@ public record Candidate(String name, Kind kind, int first, int second) implement
   /** The smallest size. */
   int least() {
     return switch (kind) {
-      case VERTICAL_SLASH -> LEAST_COLUMNS + LEAST_DISTANCES;
+      case VERTICAL_SLASH -> LineSelection.SMALLEST_VERTICAL + LineSelection.SMALLEST_SLASH;
       case A_SHAPE -> 2;
       case BLOCK_SPARSE -> 1;
     };
@@ -110,7 +106,8 @@ public record Candidate(String name, Kind kind, int first, int second) implement
     return switch (kind) {
       case VERTICAL_SLASH ->
           new HeadPattern.VerticalSlash(
-              Math.max(LEAST_COLUMNS, share), Math.max(LEAST_DISTANCES, size - share));
+              Math.max(LineSelection.SMALLEST_VERTICAL, share),
+              Math.max(LineSelection.SMALLEST_SLASH, size - share));
       case A_SHAPE -> {
         int initial = Math.max(1, share);
         yield new HeadPattern.AShape(
