@@ -3,6 +3,7 @@ package io.sparsefill.udf;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.lang.module.ModuleDescriptor;
 import java.net.JarURLConnection;
 import java.net.URL;
 import java.util.Arrays;
@@ -120,7 +121,9 @@ public final class RapidsPlugin {
           .map(entry -> SHIM.matcher(entry.getName()))
           .filter(Matcher::matches)
           .map(shim -> shim.group(1) + "." + shim.group(2) + "." + shim.group(3))
+          .map(ModuleDescriptor.Version::parse) // 3.5.10 comes after 3.5.9
           .sorted()
+          .map(ModuleDescriptor.Version::toString)
           .collect(Collectors.joining(", "));
     } catch (IOException e) {
       throw new UncheckedIOException("Cannot read the jar of the RAPIDS Accelerator at " + info, e);

@@ -3,9 +3,7 @@ package io.sparsefill.udf.sql;
 import io.sparsefill.udf.RapidsPlugin;
 import java.util.Locale;
 import java.util.function.UnaryOperator;
-import org.apache.spark.SparkConf;
 import org.apache.spark.SparkEnv;
-import org.apache.spark.sql.internal.SQLConf;
 
 /** What the RAPIDS Accelerator does with the queries of a session. */
 enum RapidsMode {
@@ -21,11 +19,7 @@ enum RapidsMode {
 
   /** That of the query which the calling task belongs to, or of the session on the driver. */
   static RapidsMode current() {
-    SQLConf session = SQLConf.get();
-    SparkConf application = SparkEnv.get().conf();
-    return of(
-        RapidsPlugin.isIn(application),
-        key -> session.getConfString(key, application.get(key, null)));
+    return of(RapidsPlugin.isIn(SparkEnv.get().conf()), SqlSettings.keys());
   }
 
   /**

@@ -107,8 +107,11 @@ record SqlSettings(Model model, int maxTokens, TooLong onTooLong, int topK) {
     return new SettingReader(keys()).isOn("require-gpu");
   }
 
-  /** A key of the session, which goes before the application's. */
-  private static UnaryOperator<String> keys() {
+  /**
+   * A key's value, or null: the session's goes before the application's. The session is that of the
+   * query which the calling task belongs to, or the driver's.
+   */
+  static UnaryOperator<String> keys() {
     SQLConf session = SQLConf.get();
     SparkConf application = SparkEnv.get().conf();
     return key -> session.getConfString(key, application.get(key, null));
