@@ -118,7 +118,7 @@ public final class SharedTokenizer implements AutoCloseable {
   }
 
   /** Closes at once what nobody has a claim on. */
-  public static void closeUnclaimed() {
+  static void closeUnclaimed() {
     closeUnclaimed(null);
   }
 
@@ -134,7 +134,7 @@ public final class SharedTokenizer implements AutoCloseable {
   }
 
   /** How many are open. */
-  public static int held() {
+  static int held() {
     synchronized (OPEN) {
       return OPEN.size();
     }

@@ -9,7 +9,7 @@ import io.sparsefill.udf.PrefillResult;
 import io.sparsefill.udf.SharedMaterial;
 import io.sparsefill.udf.TopTokens;
 import io.sparsefill.udf.text.BosPolicy;
-import io.sparsefill.udf.text.SharedTokenizer;
+import io.sparsefill.udf.text.HeldTokenizers;
 import io.sparsefill.udf.text.TextTokenizer;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -261,10 +261,10 @@ class SqlFunctionsTest {
     SqlSession session = session();
     session.results("prefill_nll(text)", SHORT, SHORT, SHORT, SHORT);
     session.results("prefill_hidden(text)", SHORT, SHORT);
-    assertThat(SharedTokenizer.held()).isEqualTo(1);
+    assertThat(HeldTokenizers.count()).isEqualTo(1);
     session("bos", "never").results("prefill_nll(text)", SHORT);
-    assertThat(SharedTokenizer.held()).isEqualTo(1);
-    SharedTokenizer.closeUnclaimed();
-    assertThat(SharedTokenizer.held()).isZero();
+    assertThat(HeldTokenizers.count()).isEqualTo(1);
+    HeldTokenizers.closeUnclaimed();
+    assertThat(HeldTokenizers.count()).isZero();
   }
 }

@@ -3,7 +3,7 @@ package io.sparsefill.udf.sql;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sparsefill.udf.ExecutorEngines;
-import io.sparsefill.udf.text.SharedTokenizer;
+import io.sparsefill.udf.text.HeldTokenizers;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -57,9 +57,9 @@ final class SqlSession {
 
   /** Closes all that the functions keep open. */
   static void closeAll() {
-    SharedTokenizer.closeUnclaimed();
+    HeldTokenizers.closeUnclaimed();
     ExecutorEngines.ofThisJvm().close();
-    assertThat(SharedTokenizer.held()).isZero();
+    assertThat(HeldTokenizers.count()).isZero();
   }
 
   SparkSession spark() {
