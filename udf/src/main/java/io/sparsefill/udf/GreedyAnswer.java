@@ -14,7 +14,8 @@ import java.util.Set;
 @SuppressWarnings("ArrayRecordComponent") // a carrier of results, never compared
 public record GreedyAnswer(int[] tokens, double[] logProbabilities, boolean ended) {
   /**
-   * Lets the model answer; the answer stays in the cache, but for its last token.
+   * Lets the model answer. The answer stays in the cache, but for the last token of one that was
+   * not ended.
    *
    * @param next logits of the token after the cache [V]: what its pre-fill or its last chunk gave
    *     for their last token
