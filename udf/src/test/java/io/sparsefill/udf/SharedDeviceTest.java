@@ -33,6 +33,7 @@ class SharedDeviceTest {
   private EngineOptions logits;
   private EngineOptions scores;
   private long needed;
+  private long total;
   private long free;
   private final List<String> calls = new ArrayList<>();
   private ExecutorEngines engines;
@@ -53,10 +54,15 @@ class SharedDeviceTest {
 
   @AfterEach
   void allIsGivenBack() {
-    long before = free;
     engines.close();
     assertThat(SharedModel.held()).isZero();
-    assertThat(free).isGreaterThanOrEqualTo(before);
+    assertThat(free).isEqualTo(total);
+  }
+
+  /** Makes up the device's memory. */
+  private void device(long bytes) {
+    total = bytes;
+    free = bytes;
   }
 
   private static long bytes(EngineOptions options) {
@@ -141,7 +147,7 @@ class SharedDeviceTest {
     try (Engine alone = Engine.open(scores)) {
       expected = alone.prefill(TOKENS, null).tokenNll();
     }
-    free = needed + needed / 2;
+    device(needed + needed / 2);
     try (EngineLease one = engines.lease(logits);
         EngineLease other = engines.lease(scores)) {
       for (int i = 0; i < 2; i++) {
@@ -157,7 +163,7 @@ class SharedDeviceTest {
 
   @Test
   void whereBothFitNothingIsGivenBack() throws Exception {
-    free = 2 * needed;
+    device(2 * needed);
     try (EngineLease one = engines.lease(logits);
         EngineLease other = engines.lease(scores)) {
       calls.clear();
@@ -172,7 +178,7 @@ class SharedDeviceTest {
   /** Its weights need room too, and nobody knows how much before they are there. */
   @Test
   void idleEnginesGiveTheirMemoryBackBeforeAnotherOpens() throws Exception {
-    free = 2 * needed;
+    device(2 * needed);
     try (EngineLease one = engines.lease(logits)) {
       one.prefill(TOKENS, null);
       long left = free;
@@ -188,7 +194,7 @@ class SharedDeviceTest {
 
   @Test
   void aDocumentThatDoesNotFitByItselfIsItsOwnFailure() throws Exception {
-    free = needed / 2;
+    device(needed / 2);
     try (EngineLease one = engines.lease(logits);
         EngineLease other = engines.lease(scores)) {
       assertThatThrownBy(() -> other.prefill(TOKENS, null))
