@@ -31,11 +31,6 @@ final class Prefill {
   private final EngineOptions options;
   private final KeptLines lines;
 
-  /** A pre-fill that knows of no other document. */
-  Prefill(Backend backend, ModelTensors model, AttentionPlan plan, EngineOptions options) {
-    this(backend, model, plan, options, new KeptLines(plan));
-  }
-
   /**
    * A pre-fill.
    *

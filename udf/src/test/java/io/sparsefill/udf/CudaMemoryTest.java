@@ -60,7 +60,8 @@ class CudaMemoryTest {
       for (int count : new int[] {1, 65, 3000, 20_000, 700}) {
         long before = backend.peakReservedBytes();
         MemoryPlan planned = memory.plan(count, 0);
-        new Prefill(backend, model, plan, options).run(tokens(count), new KvCollector());
+        new Prefill(backend, model, plan, options, new KeptLines(plan))
+            .run(tokens(count), new KvCollector());
         assertThat(backend.beyondReserved()).as("%d tokens", count).isZero();
         assertThat(backend.peakReservedBytes())
             .as("%d tokens", count)
@@ -102,7 +103,7 @@ class CudaMemoryTest {
       for (int count : new int[] {1, 65, 10_000}) {
         MemoryPlan planned = memory.plan(count, 150);
         try (KeptCache cache =
-            new Prefill(backend, model, plan, options)
+            new Prefill(backend, model, plan, options, new KeptLines(plan))
                 .keep(tokens(count), new KvCollector(), 150, () -> {})) {
           cache.extend(tokens(150), 150);
           cache.rewind(count + 1);

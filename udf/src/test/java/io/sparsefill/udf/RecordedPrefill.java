@@ -35,7 +35,8 @@ final class RecordedPrefill implements AutoCloseable {
   }
 
   private Prefill prefill() {
-    return new Prefill(backend.backend(), model, plan(), options);
+    AttentionPlan plan = plan();
+    return new Prefill(backend.backend(), model, plan, options, new KeptLines(plan));
   }
 
   private AttentionPlan plan() {

@@ -25,6 +25,12 @@ final class IndexTable {
     DILATED
   }
 
+  // Where in an entry these of HeadEntry's ints stand.
+  private static final int FIRST = 2;
+  private static final int SECOND = 3;
+  private static final int FIRST_AT = 4;
+  private static final int SECOND_AT = 5;
+
   private final int lineHeads; // lines that a block of the estimate takes
   private final int[] items;
   private final int[] ints;
@@ -138,22 +144,22 @@ final class IndexTable {
 
   /** Where a head's chosen columns lie, counted in ints from those of the first head. */
   int columnsAt(int head) {
-    return ints[head * ENTRY_INTS + 4];
+    return ints[head * ENTRY_INTS + FIRST_AT];
   }
 
   /** How many columns a head chooses. */
   int columnCount(int head) {
-    return ints[head * ENTRY_INTS + 2];
+    return ints[head * ENTRY_INTS + FIRST];
   }
 
   /** Where a head's chosen distances lie. */
   int distancesAt(int head) {
-    return ints[head * ENTRY_INTS + 5];
+    return ints[head * ENTRY_INTS + SECOND_AT];
   }
 
   /** How many distances a head chooses. */
   int distanceCount(int head) {
-    return ints[head * ENTRY_INTS + 3];
+    return ints[head * ENTRY_INTS + SECOND];
   }
 
   /** The whole. */
