@@ -3,15 +3,17 @@ package io.sparsefill.udf.sql;
 import java.lang.invoke.SerializedLambda;
 import java.lang.reflect.Method;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import org.apache.spark.sql.catalyst.expressions.Expression;
 import org.apache.spark.sql.catalyst.expressions.ScalaUDF;
 import org.apache.spark.sql.catalyst.trees.TreeNodeTag;
 import org.apache.spark.sql.execution.SparkPlan;
 import scala.Option;
 import scala.collection.Iterator;
-import scala.collection.immutable.Set;
 import scala.jdk.javaapi.CollectionConverters;
 
 /**
@@ -25,7 +27,8 @@ import scala.jdk.javaapi.CollectionConverters;
  */
 record RowCall(TextFunction<?> function, String expression, String operator, List<String> reasons) {
   /** Where the accelerator keeps its reasons, at the operators that it leaves to Spark. */
-  private static final TreeNodeTag<Set<String>> REASONS = new TreeNodeTag<>("rapids.gpu.supported");
+  private static final TreeNodeTag<scala.collection.immutable.Set<String>> REASONS =
+      new TreeNodeTag<>("rapids.gpu.supported");
 
   /** Copies the list. */
   RowCall {
@@ -40,8 +43,9 @@ record RowCall(TextFunction<?> function, String expression, String operator, Lis
   }
 
   private static void addOperator(SparkPlan operator, List<RowCall> calls) {
+    Set<Expression> seen = Collections.newSetFromMap(new IdentityHashMap<>());
     for (Expression expression : CollectionConverters.asJava(operator.expressions())) {
-      addExpression(expression, operator, calls);
+      addExpression(expression, operator, seen, calls);
     }
     for (SparkPlan child : CollectionConverters.asJava(operator.children())) {
       addOperator(child, calls);
@@ -49,7 +53,10 @@ record RowCall(TextFunction<?> function, String expression, String operator, Lis
   }
 
   private static void addExpression(
-      Expression expression, SparkPlan operator, List<RowCall> calls) {
+      Expression expression, SparkPlan operator, Set<Expression> seen, List<RowCall> calls) {
+    if (!seen.add(expression)) {
+      return;
+    }
     if (expression instanceof ScalaUDF call) {
       function(call.function())
           .filter(TextFunction::prefills)
@@ -59,18 +66,22 @@ record RowCall(TextFunction<?> function, String expression, String operator, Lis
                       new RowCall(
                           function, call.toString(), operator.nodeName(), reasons(operator))));
     }
+    for (Expression child : CollectionConverters.asJava(expression.children())) {
+      addExpression(child, operator, seen, calls);
+    }
     // Not the children alone: the accelerator's bridge to the CPU keeps what it calls beside them.
     Iterator<Object> parts = expression.productIterator();
     while (parts.hasNext()) {
-      addPart(parts.next(), operator, calls);
+      addPart(parts.next(), operator, seen, calls);
     }
   }
 
-  private static void addPart(Object part, SparkPlan operator, List<RowCall> calls) {
+  private static void addPart(
+      Object part, SparkPlan operator, Set<Expression> seen, List<RowCall> calls) {
     if (part instanceof Expression expression) {
-      addExpression(expression, operator, calls);
+      addExpression(expression, operator, seen, calls);
     } else if (part instanceof scala.collection.Seq<?> parts) {
-      CollectionConverters.asJava(parts).forEach(each -> addPart(each, operator, calls));
+      CollectionConverters.asJava(parts).forEach(each -> addPart(each, operator, seen, calls));
     }
   }
 
@@ -95,7 +106,7 @@ record RowCall(TextFunction<?> function, String expression, String operator, Lis
   }
 
   private static List<String> reasons(SparkPlan operator) {
-    Option<Set<String>> found = operator.getTagValue(REASONS);
+    Option<scala.collection.immutable.Set<String>> found = operator.getTagValue(REASONS);
     return found.isEmpty()
         ? List.of()
         : CollectionConverters.asJava(found.get()).stream().sorted().toList();

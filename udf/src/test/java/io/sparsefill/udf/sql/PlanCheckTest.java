@@ -85,6 +85,22 @@ class PlanCheckTest {
     assertThat(RowCall.of(plan("select scored(text), scored(lower(text)) from texts"))).hasSize(2);
   }
 
+  /** Spark keeps branches in pairs, and what may be missing in an option. */
+  @Test
+  void callsInBranchesAndFiltersOfAggregatesAreFound() {
+    for (String column :
+        List.of(
+            "case when text > 'a' then scored(text).nll when text > 'A' then 1 end",
+            "case when text > 'a' then 0 when text > 'A' then 1 else scored(text).nll end",
+            "count(*) filter (where scored(text).nll > 1)")) {
+      assertThat(RowCall.of(plan("select " + column + " from texts")))
+          .as(column)
+          .extracting(RowCall::expression)
+          .isNotEmpty()
+          .allMatch(call -> call.startsWith("scored("));
+    }
+  }
+
   @Test
   void aClassThatTakesRowsOnlyIsNamedWithTheOneThatTakesColumns() {
     refused(
