@@ -84,7 +84,7 @@ record Frame(Axis x, Axis y) {
         "class",
         "axis",
         "d",
-        "M%d,%dV%dH%d".formatted(LEFT, TOP, HEIGHT - BOTTOM, WIDTH - RIGHT));
+        "M" + LEFT + "," + TOP + "V" + (HEIGHT - BOTTOM) + "H" + (WIDTH - RIGHT));
     out.element(
         "text",
         x.label(),

@@ -11,6 +11,7 @@ import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
@@ -115,7 +116,7 @@ final class SearchWork {
   }
 
   private Path file(int number) {
-    return folder.resolve("sample-%05d.jsonl".formatted(number));
+    return folder.resolve(String.format(Locale.ROOT, "sample-%05d.jsonl", number));
   }
 
   /** Writes a file that is there as a whole or not at all. */

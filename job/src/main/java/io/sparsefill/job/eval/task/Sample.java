@@ -25,7 +25,7 @@ public record Sample(
   /** Names this sample among all others of one wording: {@code needle-4096-d0.50-s7}. */
   public String id() {
     return Double.isNaN(depth)
-        ? "%s-%d-s%d".formatted(task.label(), length, seed)
+        ? String.format(Locale.ROOT, "%s-%d-s%d", task.label(), length, seed)
         : String.format(Locale.ROOT, "%s-%d-d%.2f-s%d", task.label(), length, depth, seed);
   }
 }

@@ -43,8 +43,8 @@ final class VariableTask {
     /** RULER's prompt ends with a space, which no tokenizer puts at the end of a token. */
     Question question() {
       return new Question(
-          "\nQuestion: Find all variables that are assigned the value %2$s in the text above. Answer: According to the chain(s) of variable assignment in the text above, %1$d variables are assigned the value %2$s, they are:"
-              .formatted(variables.size(), value),
+          "\nQuestion: Find all variables that are assigned the value %2$s in the text above. Answer: According to the chain(s) of variable assignment in the text above, %1$s variables are assigned the value %2$s, they are:"
+              .formatted(Integer.toString(variables.size()), value),
           variables.stream().map(variable -> new Answer("", " " + variable)).toList(),
           true);
     }
