@@ -15,11 +15,6 @@ import java.util.Collection;
 record DocumentColumns(String id, String text, String tokens, String question)
     implements Serializable {
 
-  /** Columns of documents without questions. */
-  DocumentColumns(String id, String text, String tokens) {
-    this(id, text, tokens, null);
-  }
-
   static DocumentColumns of(InputOptions in) {
     return new DocumentColumns(
         in.idColumn(), in.textColumn(), in.tokensColumn(), in.questionColumn());

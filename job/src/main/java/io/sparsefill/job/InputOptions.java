@@ -63,15 +63,4 @@ public record InputOptions(
           "Cannot read the input: limit is %d; it must be at least 1".formatted(limit));
     }
   }
-
-  /** An input without questions. */
-  public InputOptions(
-      String input,
-      String format,
-      String idColumn,
-      String textColumn,
-      String tokensColumn,
-      Integer limit) {
-    this(input, format, idColumn, textColumn, tokensColumn, limit, null);
-  }
 }

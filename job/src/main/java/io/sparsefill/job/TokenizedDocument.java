@@ -22,15 +22,4 @@ public record TokenizedDocument(
     DocumentStatus status,
     String error,
     Question question)
-    implements Serializable {
-  /** A document about which nothing is asked. */
-  public TokenizedDocument(
-      String docId,
-      String source,
-      String contentSha256,
-      int[] tokenIds,
-      DocumentStatus status,
-      String error) {
-    this(docId, source, contentSha256, tokenIds, status, error, null);
-  }
-}
+    implements Serializable {}

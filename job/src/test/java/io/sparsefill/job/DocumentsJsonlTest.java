@@ -80,13 +80,14 @@ class DocumentsJsonlTest {
       content.append('\n');
     }
     Path file = TestSpark.write(folder.resolve("x.ndjson"), content.toString());
-    InputOptions in = new InputOptions(file.toString(), null, "key", "body", null, null);
+    InputOptions in = new InputOptions(file.toString(), null, "key", "body", null, null, null);
     List<Document> documents = TestSpark.read(in);
     assertThat(documents).extracting(Document::docId).isEqualTo(names);
     assertThat(documents)
         .extracting(Document::text)
         .isEqualTo(names.stream().map(n -> "of " + n).toList());
-    InputOptions misspelt = new InputOptions(file.toString(), null, "kay", "body", null, null);
+    InputOptions misspelt =
+        new InputOptions(file.toString(), null, "kay", "body", null, null, null);
     assertThat(TestSpark.read(misspelt))
         .hasSameSizeAs(names)
         .allSatisfy(
@@ -148,10 +149,10 @@ class DocumentsJsonlTest {
       }
       TestSpark.write(folder.resolve(file + ".jsonl"), lines.toString());
     }
-    List<String> all = ids(new InputOptions(folder.toString(), null, null, null, null, null));
+    List<String> all = ids(new InputOptions(folder.toString(), null, null, null, null, null, null));
     assertThat(all).hasSize(50);
     for (int limit : new int[] {1, 9, 10, 11, 35, 50, 51}) {
-      assertThat(ids(new InputOptions(folder.toString(), null, null, null, null, limit)))
+      assertThat(ids(new InputOptions(folder.toString(), null, null, null, null, limit, null)))
           .isEqualTo(all.subList(0, Math.min(limit, 50)));
     }
   }

@@ -144,11 +144,11 @@ class DocumentsParquetTest {
   @Test
   void aFlippedByteWhereverItIsIsNeverThrown() throws Exception {
     Path checked = writeTexts(folder.resolve("checked.parquet"), 6, 3);
-    flipEverywhere(checked, new DocumentColumns("doc_id", "text", "token_ids"), 7, 0x5A);
+    flipEverywhere(checked, new DocumentColumns("doc_id", "text", "token_ids", null), 7, 0x5A);
     // PyArrow writes no checksums, so decoders meet the damage: zstd, dictionaries, lists.
     Path unchecked = pyArrow();
-    flipEverywhere(unchecked, new DocumentColumns("number", "body", "ids"), 5, 0x80);
-    flipEverywhere(unchecked, new DocumentColumns("number", "body", "ids"), 3, 0xFF);
+    flipEverywhere(unchecked, new DocumentColumns("number", "body", "ids", null), 5, 0x80);
+    flipEverywhere(unchecked, new DocumentColumns("number", "body", "ids", null), 3, 0xFF);
   }
 
   private void flipEverywhere(Path file, DocumentColumns names, int step, int mask)
@@ -186,7 +186,7 @@ class DocumentsParquetTest {
   @Test
   void filesOfPyArrow() throws Exception {
     Path file = pyArrow();
-    InputOptions in = new InputOptions(file.toString(), null, "number", "body", "ids", null);
+    InputOptions in = new InputOptions(file.toString(), null, "number", "body", "ids", null, null);
     List<Document> documents = TestSpark.read(in);
     assertThat(documents)
         .extracting(Document::docId)
@@ -199,13 +199,14 @@ class DocumentsParquetTest {
         .contains("row group 1, row 4: token 1 of column 'ids' is null");
     assertThat(documents.get(5).error()).endsWith("it has no token ids");
 
-    InputOptions unsigned = new InputOptions(file.toString(), null, null, "body", "ids32", 2);
+    InputOptions unsigned = new InputOptions(file.toString(), null, null, "body", "ids32", 2, null);
     documents = TestSpark.read(unsigned);
     assertThat(documents.get(0).error()).contains("token 1 of column 'ids32' is 4294967295");
     assertThat(documents.get(0).docId()).isEqualTo("pyarrow.parquet#0");
     assertThat(documents.get(1).tokenIds()).containsExactly(1);
 
-    InputOptions misspelt = new InputOptions(file.toString(), null, "nummer", "body", "ids", null);
+    InputOptions misspelt =
+        new InputOptions(file.toString(), null, "nummer", "body", "ids", null, null);
     assertThat(TestSpark.read(misspelt))
         .singleElement()
         .satisfies(d -> assertThat(d.error()).contains("there is no column 'nummer', but: "));
@@ -223,7 +224,7 @@ class DocumentsParquetTest {
         .repartition(3)
         .write()
         .parquet(out);
-    InputOptions in = new InputOptions(out, null, "id", null, null, null);
+    InputOptions in = new InputOptions(out, null, "id", null, null, null, null);
     List<Document> documents = TestSpark.read(in);
     assertThat(documents).hasSize(40).allMatch(d -> d.error() == null);
     for (Document document : documents) {
@@ -337,7 +338,7 @@ class DocumentsParquetTest {
     writeTexts(folder.resolve("b.parquet"), 7, 3);
     for (int limit : new int[] {1, 3, 4, 8, 14, 15}) {
       List<Document> documents =
-          TestSpark.read(new InputOptions(folder.toString(), null, null, null, null, limit));
+          TestSpark.read(new InputOptions(folder.toString(), null, null, null, null, limit, null));
       assertThat(documents).hasSize(Math.min(limit, 14));
       assertThat(documents.get(documents.size() - 1).docId())
           .isEqualTo(

@@ -21,7 +21,8 @@ class DocumentsTableTest {
                 + "as t(`doc_id`, `te``xt`, token_ids)")
         .coalesce(1)
         .createOrReplaceTempView("documents_table_test");
-    InputOptions in = new InputOptions("documents_table_test", null, null, "te`xt", null, null);
+    InputOptions in =
+        new InputOptions("documents_table_test", null, null, "te`xt", null, null, null);
     List<Document> documents = TestSpark.read(in);
     assertThat(documents)
         .extracting(Document::docId)
@@ -50,7 +51,7 @@ class DocumentsTableTest {
     assertThat(all).extracting(Document::docId).hasSize(100).doesNotHaveDuplicates();
     assertThat(all).extracting(Document::source).doesNotHaveDuplicates();
     assertThat(all.get(99).docId()).isEqualTo("no_ids#3-24");
-    InputOptions limited = new InputOptions("no_ids", "table", null, null, null, 30);
+    InputOptions limited = new InputOptions("no_ids", "table", null, null, null, 30, null);
     assertThat(TestSpark.read(limited))
         .extracting(Document::text)
         .isEqualTo(all.subList(0, 30).stream().map(Document::text).toList());
@@ -74,14 +75,18 @@ class DocumentsTableTest {
         .hasMessageContaining(
             "Cannot read table 'unfit': column 'doc_id' has the type 'decimal(2,1)'");
     assertThatThrownBy(
-            () -> TestSpark.read(new InputOptions("unfit", "table", "body", null, null, null)))
+            () ->
+                TestSpark.read(new InputOptions("unfit", "table", "body", null, null, null, null)))
         .hasMessageContaining("column 'text' has the type 'int'; a string or binary is needed");
     assertThatThrownBy(
-            () -> TestSpark.read(new InputOptions("unfit", "table", "body", "no", null, null)))
+            () ->
+                TestSpark.read(new InputOptions("unfit", "table", "body", "no", null, null, null)))
         .hasMessageContaining(
             "there is no column 'no' and no column 'token_ids', but: doc_id, text, body");
     assertThatThrownBy(
-            () -> TestSpark.read(new InputOptions("unfit", "table", "name", "body", null, null)))
+            () ->
+                TestSpark.read(
+                    new InputOptions("unfit", "table", "name", "body", null, null, null)))
         .hasMessageContaining(
             "there is no column 'name', but: doc_id, text, body; check --id-column");
     assertThatThrownBy(() -> TestSpark.read(TestSpark.input("not_there", "table")))

@@ -161,7 +161,7 @@ class DocumentsTextTest {
       TestSpark.write(folder.resolve(i + ".txt"), "x" + i);
     }
     for (int limit : new int[] {1, 7, 29, 30, 31}) {
-      InputOptions in = new InputOptions(folder.toString(), "text", null, null, null, limit);
+      InputOptions in = new InputOptions(folder.toString(), "text", null, null, null, limit, null);
       assertThat(TestSpark.read(in))
           .extracting(Document::docId)
           .isEqualTo(
@@ -210,9 +210,9 @@ class DocumentsTextTest {
     assertThatThrownBy(() -> TestSpark.input("x", "csv"))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("unknown format 'csv'; accepted are text, jsonl, parquet, table");
-    assertThatThrownBy(() -> new InputOptions("x", null, null, null, null, 0))
+    assertThatThrownBy(() -> new InputOptions("x", null, null, null, null, 0, null))
         .hasMessageContaining("limit is 0");
-    assertThatThrownBy(() -> new InputOptions("x", null, "text", null, null, null))
+    assertThatThrownBy(() -> new InputOptions("x", null, "text", null, null, null, null))
         .hasMessageContaining("must differ");
   }
 }

@@ -12,7 +12,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Oracles: RFC 8259, and Jackson's writer for round trips. */
 class JsonLineTest {
-  private static final DocumentColumns COLUMNS = new DocumentColumns("doc_id", "text", "token_ids");
+  private static final DocumentColumns COLUMNS =
+      new DocumentColumns("doc_id", "text", "token_ids", null);
 
   private static Document read(byte[] line) {
     return JsonLine.read(COLUMNS, line, "f#9", "/f, byte 9");

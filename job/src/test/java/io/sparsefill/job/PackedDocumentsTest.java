@@ -7,6 +7,8 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -35,7 +37,8 @@ class PackedDocumentsTest {
                   "sha" + i,
                   bad ? new int[0] : tokens,
                   bad ? DocumentStatus.FAILED : DocumentStatus.OK,
-                  bad ? "bad" : null)));
+                  bad ? "bad" : null,
+                  null)));
     }
     return spark.parallelize(rows, 5).map(TokenizedCorpus::document);
   }
@@ -48,6 +51,24 @@ class PackedDocumentsTest {
     return wave.bins().stream()
         .map(b -> b.documents().stream().map(d -> d.docId() + ":" + d.tokenCount()).toList())
         .toList();
+  }
+
+  @Test
+  void whatCannotBeReadFailsAndLeavesNothingStored() {
+    JavaRDD<TokenizedDocument> broken =
+        documents(20)
+            .map(
+                document -> {
+                  if (document.docId().equals("d19")) {
+                    throw new IllegalStateException("the source is gone");
+                  }
+                  return document;
+                });
+    Set<Integer> before = Set.copyOf(spark.getPersistentRDDs().keySet());
+    assertThatThrownBy(() -> TokenizedCorpus.whole(broken))
+        .isInstanceOf(CompletionException.class)
+        .hasMessageContaining("the source is gone");
+    assertThat(spark.getPersistentRDDs().keySet()).isEqualTo(before);
   }
 
   @Test

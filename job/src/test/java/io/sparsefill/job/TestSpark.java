@@ -28,7 +28,7 @@ final class TestSpark {
 
   /** Default columns, all documents. */
   static InputOptions input(Object input, String format) {
-    return new InputOptions(input.toString(), format, null, null, null, null);
+    return new InputOptions(input.toString(), format, null, null, null, null, null);
   }
 
   /** The documents of an input, collected in source order. */

@@ -61,7 +61,7 @@ class DocumentPipelineTest {
 
   private static TokenizedDocument document(int i, int tokens) {
     return new TokenizedDocument(
-        "d" + i, "file" + i, "sha" + i, new int[tokens], DocumentStatus.OK, null);
+        "d" + i, "file" + i, "sha" + i, new int[tokens], DocumentStatus.OK, null, null);
   }
 
   private static Iterator<TokenizedDocument> documents(int... lengths) {

@@ -52,7 +52,7 @@ final class FakeEngine implements FlatMapFunction<Iterator<TokenizedDocument>, b
 
   /** Document number {@code i}. */
   static TokenizedDocument document(int i, int[] tokens) {
-    return new TokenizedDocument("d" + i, "made " + i, "", tokens, DocumentStatus.OK, null);
+    return new TokenizedDocument("d" + i, "made " + i, "", tokens, DocumentStatus.OK, null, null);
   }
 
   /** Lets time pass; returns how much it was, a late waking included. */

@@ -74,7 +74,8 @@ class WavesInSectionsTest {
                           "",
                           new int[0],
                           DocumentStatus.FAILED,
-                          "made to fail")
+                          "made to fail",
+                          null)
                       : document;
                 });
     try (OutputFolder output = FakeEngine.open(spark, folder.resolve("out").toString());

@@ -16,7 +16,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class CalibrationTest {
   private static TokenizedDocument document(String id, int tokens) {
     return new TokenizedDocument(
-        id, id, "", IntStream.range(0, tokens).toArray(), DocumentStatus.OK, null);
+        id, id, "", IntStream.range(0, tokens).toArray(), DocumentStatus.OK, null, null);
   }
 
   @Test
@@ -88,7 +88,7 @@ class CalibrationTest {
   @Test
   void aDocumentThatCouldNotBeReadIsNamed() {
     TokenizedDocument failed =
-        new TokenizedDocument("x", "x", "", new int[0], DocumentStatus.FAILED, "it is empty");
+        new TokenizedDocument("x", "x", "", new int[0], DocumentStatus.FAILED, "it is empty", null);
     assertThatThrownBy(() -> Calibration.of(List.of(failed), List.of(), 8, 5000))
         .isInstanceOf(UsageException.class)
         .hasMessage("Cannot calibrate with document 'x': it is empty");
