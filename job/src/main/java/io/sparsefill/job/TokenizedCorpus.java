@@ -30,7 +30,11 @@ public final class TokenizedCorpus implements AutoCloseable {
     return new TokenizedCorpus(documents.map(JavaBytes::of).persist(StorageLevel.DISK_ONLY()));
   }
 
-  /** Of documents, all of which are read, tokenised and stored now. */
+  /**
+   * Of documents, all of which are read, tokenised and stored now.
+   *
+   * @throws java.util.concurrent.CompletionException if they could not be read
+   */
   public static TokenizedCorpus whole(JavaRDD<TokenizedDocument> documents) {
     TokenizedCorpus corpus = of(documents);
     try {

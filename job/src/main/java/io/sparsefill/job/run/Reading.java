@@ -106,10 +106,15 @@ final class Reading implements AutoCloseable {
           corpus.partitions());
       return documents;
     } catch (CompletionException e) {
-      throw new IllegalStateException(
-          "Cannot read and tokenise %s: %s".formatted(input, e.getCause().getMessage()),
-          e.getCause());
+      throw failed(input, e);
     }
+  }
+
+  /** What to say when a section of an input could not be read. */
+  static IllegalStateException failed(String input, CompletionException e) {
+    return new IllegalStateException(
+        "Cannot read and tokenise %s: %s".formatted(input, e.getCause().getMessage()),
+        e.getCause());
   }
 
   /** What to wait for; null when no section is under way. */

@@ -30,6 +30,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CompletionException;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
@@ -178,6 +179,8 @@ public final class Run {
     spark.sparkContext().setJobDescription("reading and tokenising " + options.input().input());
     try {
       return TokenizedCorpus.whole(tokenized(spark, options, model, done));
+    } catch (CompletionException e) {
+      throw Reading.failed(options.input().input(), e);
     } finally {
       spark.sparkContext().setJobDescription(null);
     }
