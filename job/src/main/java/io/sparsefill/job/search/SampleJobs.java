@@ -86,8 +86,8 @@ final class SampleJobs {
       throw interrupted;
     } finally {
       pool.shutdownNow();
-      if (!complete) {
-        context.cancelJobGroup(group);
+      if (!complete) { // a thread of the pool may be about to submit its job
+        context.sc().cancelJobGroupAndFutureJobs(group);
       }
     }
   }

@@ -237,7 +237,7 @@ public final class Search {
       }
     }
     log.info(
-        "{} samples of {} tokens to score, {} scored before",
+        "{} samples of at most {} tokens to score, {} scored before",
         missing.size(),
         from < to ? samples.get(from).length() : 0,
         found.size());
