@@ -273,7 +273,7 @@ public final class OutputFolder implements AutoCloseable {
       FileNames.waveOf(Table.DOCUMENTS, entry.name()).ifPresent(committed::add);
     }
     int removed = 0;
-    for (Table table : List.of(Table.KV, Table.TOKENS, Table.LOGITS, Table.ANSWERS)) {
+    for (Table table : Table.BY_DOCUMENT) {
       for (Storage.Entry entry : storage.list(table.folder())) {
         Optional<WaveKey> key = FileNames.waveOf(table, entry.name());
         if (key.isPresent() && !committed.contains(key.get())) {

@@ -109,13 +109,20 @@ final class StoredDocument implements Closeable {
 
   @Override
   public void close() throws IOException {
-    try {
-      while (!open.isEmpty()) {
-        open.peek().close();
-        open.remove();
+    IOException failure = null;
+    for (Part part = open.poll(); part != null; part = open.poll()) {
+      try {
+        part.close();
+      } catch (IOException e) {
+        if (failure == null) {
+          failure = e;
+        } else {
+          failure.addSuppressed(e);
+        }
       }
-    } finally {
-      open.clear();
+    }
+    if (failure != null) {
+      throw failure;
     }
   }
 

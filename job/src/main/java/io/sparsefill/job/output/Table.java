@@ -3,6 +3,7 @@ package io.sparsefill.job.output;
 import com.fasterxml.jackson.annotation.JsonCreator;
 import com.fasterxml.jackson.annotation.JsonValue;
 import java.util.Arrays;
+import java.util.List;
 import org.apache.parquet.schema.MessageType;
 import org.apache.parquet.schema.MessageTypeParser;
 import org.apache.spark.sql.types.StructType;
@@ -125,6 +126,9 @@ public enum Table {
       """,
       "doc_id STRING, question STRING, answer STRING, token_ids ARRAY<INT>,"
           + " logprobs ARRAY<DOUBLE>, finish_reason STRING, run_id STRING");
+
+  /** The tables whose rows count only with a row of {@link #DOCUMENTS}. */
+  static final List<Table> BY_DOCUMENT = List.of(TOKENS, KV, LOGITS, ANSWERS);
 
   private final String folder;
   private final MessageType parquet;

@@ -188,7 +188,7 @@ public final class Verification {
   /** Rows without a visible document: what failed documents left. */
   private static List<String> invisible(SparkSession session) {
     List<String> notes = new ArrayList<>();
-    for (Table table : List.of(Table.TOKENS, Table.KV, Table.LOGITS, Table.ANSWERS)) {
+    for (Table table : Table.BY_DOCUMENT) {
       long rows =
           session
               .sql(
