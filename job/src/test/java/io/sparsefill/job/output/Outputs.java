@@ -1,5 +1,7 @@
 package io.sparsefill.job.output;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import io.sparsefill.job.AnswerRow;
 import io.sparsefill.job.DocumentRow;
 import io.sparsefill.job.DocumentStatus;
@@ -10,12 +12,16 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.parquet.example.data.Group;
+import org.apache.parquet.hadoop.ParquetReader;
+import org.apache.parquet.hadoop.example.GroupReadSupport;
 import org.apache.spark.sql.SparkSession;
 
 /**
@@ -222,5 +228,27 @@ final class Outputs {
         .config("spark.ui.enabled", "false")
         .config("spark.sql.shuffle.partitions", "2")
         .getOrCreate();
+  }
+
+  /** All rows of a table by parquet-java's own example reader. */
+  @SuppressWarnings("deprecation") // the Path builder is the shortest independent way
+  static List<Group> groups(Path out, Table table) throws Exception {
+    List<Group> rows = new ArrayList<>();
+    Map<String, Path> files = new HashMap<>();
+    for (String name : files(out.resolve(table.folder()))) {
+      files.put(name, out.resolve(table.folder()).resolve(name));
+    }
+    for (String name : files.keySet().stream().sorted().toList()) {
+      assertThat(Files.size(files.get(name))).isPositive();
+      try (ParquetReader<Group> reader =
+          ParquetReader.builder(
+                  new GroupReadSupport(), new org.apache.hadoop.fs.Path(files.get(name).toUri()))
+              .build()) {
+        for (Group row = reader.read(); row != null; row = reader.read()) {
+          rows.add(row);
+        }
+      }
+    }
+    return rows;
   }
 }

@@ -9,34 +9,21 @@ import io.sparsefill.job.DocumentStatus;
 import io.sparsefill.job.LogitsRow;
 import io.sparsefill.kernels.KvDtype;
 import io.sparsefill.udf.KvBlock;
-import io.sparsefill.udf.SideThread;
-import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.Future;
-import java.util.stream.IntStream;
 import org.apache.parquet.example.data.Group;
-import org.apache.parquet.hadoop.ParquetFileReader;
-import org.apache.parquet.hadoop.ParquetReader;
-import org.apache.parquet.hadoop.example.GroupReadSupport;
-import org.apache.parquet.hadoop.metadata.BlockMetaData;
-import org.apache.parquet.hadoop.metadata.ColumnChunkMetaData;
-import org.apache.parquet.internal.column.columnindex.OffsetIndex;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
@@ -143,7 +130,7 @@ class TableWritersTest {
       folder.commitWave(1, List.of(Outputs.task(folder, 1, 0, Map.of("d", tokens))));
     }
     int[] ids = Outputs.tokens("d", tokens);
-    List<Group> rows = groups(out, Table.TOKENS);
+    List<Group> rows = Outputs.groups(out, Table.TOKENS);
     assertThat(rows).hasSize((tokens + Outputs.BLOCK - 1) / Outputs.BLOCK);
     for (int b = 0; b < rows.size(); b++) {
       Group row = rows.get(b);
@@ -169,7 +156,7 @@ class TableWritersTest {
       folder.commitWave(1, List.of(Outputs.task(folder, 1, 0, Map.of("d", 20))));
     }
     List<KvBlock> blocks = Outputs.blocks("d", 20);
-    List<Group> rows = groups(out, Table.KV);
+    List<Group> rows = Outputs.groups(out, Table.KV);
     assertThat(rows).hasSameSizeAs(blocks);
     for (int i = 0; i < rows.size(); i++) {
       KvBlock block = blocks.get(i);
@@ -228,112 +215,7 @@ class TableWritersTest {
           .first()
           .isEqualTo("r1-w00001-p00003-0000.parquet");
     }
-    assertThat(groups(out, Table.KV)).hasSize(6);
-  }
-
-  /** A thread for each lane; the oracle for a file's order is that of the document. */
-  @Test
-  void lanesShareTheRowsAndEachFileKeepsTheirOrder() throws Exception {
-    int lanes = 3;
-    int tokens = 8 * 40 + 3;
-    Path out = temp.resolve("out");
-    List<KvBlock> blocks = Outputs.blocks("d", tokens);
-    try (OutputFolder folder = Outputs.open(out, "r1")) {
-      WriterOptions options = folder.writerOptions(1, KvCompression.ZSTD, lanes);
-      TaskOutput output;
-      try (TableWriters writers = TableWriters.open(Outputs.CONF, options, 3, 9)) {
-        assertThat(writers.lanes()).isEqualTo(lanes);
-        try (SideThread threads = new SideThread("lane", lanes, true)) {
-          List<Future<Void>> written = new ArrayList<>();
-          for (int lane = 0; lane < lanes; lane++) {
-            int mine = lane;
-            written.add(
-                threads.submit(
-                    () -> {
-                      for (KvBlock block : blocks) {
-                        if (writers.lane(block) == mine) {
-                          writers.kv("d", block);
-                        }
-                      }
-                      return null;
-                    }));
-          }
-          for (Future<Void> thread : written) {
-            thread.get();
-          }
-        }
-        output = writers.finish(List.of(Outputs.row(folder, "d", tokens, DocumentStatus.OK)));
-      }
-      assertThat(output.files()).extracting(StoredFile::rows).containsExactly(27L, 28L, 27L);
-      folder.commitWave(1, List.of(output));
-    }
-    List<Group> rows = groups(out, Table.KV);
-    assertThat(rows).hasSameSizeAs(blocks);
-    List<Integer> places = new ArrayList<>();
-    int file = 0;
-    for (int size : List.of(27, 28, 27)) {
-      List<Integer> ofFile =
-          rows.subList(file, file + size).stream()
-              .map(row -> row.getInteger("layer", 0) * 41 + row.getInteger("block", 0))
-              .toList();
-      assertThat(ofFile).isSorted();
-      places.addAll(ofFile);
-      file += size;
-    }
-    assertThat(places).containsExactlyInAnyOrderElementsOf(IntStream.range(0, 82).boxed().toList());
-  }
-
-  /** Short documents have one block: their layers must not all come to one lane. */
-  @Test
-  void layersOfADocumentOfOneBlockGoAroundTheLanes() throws Exception {
-    try (OutputFolder folder = Outputs.open(temp.resolve("out"), "r1");
-        TableWriters writers =
-            TableWriters.open(Outputs.CONF, folder.writerOptions(1, KvCompression.ZSTD, 2), 0, 1)) {
-      assertThat(Outputs.blocks("d", 3)).extracting(writers::lane).containsExactly(0, 1);
-    }
-  }
-
-  /**
-   * What a reader finds in the page index; oracle: a row of 128 KiB of keys and values is half of a
-   * page's bytes, one of 1 MiB more than them, and a row group has 16 MiB.
-   */
-  @ParameterizedTest
-  @CsvSource({"65536, 2", "524288, 1"})
-  void pagesOfAllColumnsEndAtTheSameRows(int cellBytes, int rowsOfPage) throws Exception {
-    Path out = temp.resolve("out");
-    int rows = 40;
-    try (OutputFolder folder = Outputs.open(out, "r1")) {
-      WriterOptions options = folder.writerOptions(1, KvCompression.UNCOMPRESSED, 1);
-      try (TableWriters writers = TableWriters.open(Outputs.CONF, options, 0, 1)) {
-        byte[] cell = new byte[cellBytes];
-        for (int i = 0; i < rows; i++) {
-          writers.kv("d", new KvBlock(i / 5, i % 5, 8 * (i % 5), 8, KvDtype.BF16, cell, cell, 0));
-        }
-        folder.commitWave(
-            1, List.of(writers.finish(List.of(Outputs.row(folder, "d", 40, DocumentStatus.OK)))));
-      }
-    }
-    Storage storage = new Storage(Outputs.CONF, out.toString());
-    String file = "kv/" + Outputs.files(out.resolve("kv")).get(0);
-    try (ParquetFileReader reader = ParquetFileReader.open(storage.inputFile(file))) {
-      int groups = reader.getRowGroups().size();
-      assertThat(groups)
-          .isBetween(rows * 2 * cellBytes / (16 << 20), 1 + rows * cellBytes / (6 << 20));
-      for (BlockMetaData group : reader.getRowGroups()) {
-        assertThat(group.getTotalByteSize()).isLessThan((16 << 20) + 2L * cellBytes);
-        for (ColumnChunkMetaData column : group.getColumns()) {
-          OffsetIndex pages = reader.readOffsetIndex(column);
-          for (int page = 0; page < pages.getPageCount(); page++) {
-            assertThat(pages.getFirstRowIndex(page))
-                .as("page %d of %s", page, column.getPath())
-                .isEqualTo((long) page * rowsOfPage);
-          }
-        }
-        ColumnChunkMetaData layers = group.getColumns().get(1);
-        assertThat(reader.readColumnIndex(layers).getMinValues())
-            .hasSize((int) Math.ceil(group.getRowCount() / (double) rowsOfPage));
-      }
-    }
+    assertThat(Outputs.groups(out, Table.KV)).hasSize(6);
   }
 
   @Test
@@ -362,27 +244,6 @@ class TableWritersTest {
           .hasMessageContaining("writing failed before");
       assertThatThrownBy(() -> writers.finish(List.of()))
           .hasMessageContaining("writing failed before");
-    }
-  }
-
-  /** The second lane's file cannot be made; oracle: nothing of the attempt can be published. */
-  @Test
-  void aFailureInOneLaneEndsTheAttempt() throws Exception {
-    Path out = temp.resolve("out");
-    try (OutputFolder folder = Outputs.open(out, "r1")) {
-      WriterOptions options = folder.writerOptions(1, KvCompression.ZSTD, 2);
-      try (TableWriters writers = TableWriters.open(Outputs.CONF, options, 0, 1)) {
-        writers.kv("d", Outputs.block("d", 16, 0, 0));
-        Files.createDirectories(
-            out.resolve(FileNames.stagedAttempt("r1", 1, 0, 1)).resolve("kv/0001.parquet"));
-        assertThatThrownBy(() -> writers.kv("d", Outputs.block("d", 16, 0, 1)))
-            .isInstanceOf(IOException.class);
-        assertThatThrownBy(() -> writers.kv("d", Outputs.block("d", 16, 1, 1)))
-            .hasMessageContaining("writing failed before");
-        assertThatThrownBy(() -> writers.finish(List.of()))
-            .hasMessageContaining("writing failed before");
-      }
-      assertThat(Outputs.files(out)).containsExactly("_lock", "manifest.json");
     }
   }
 
@@ -442,28 +303,6 @@ class TableWritersTest {
       values[i] = list.get(i);
     }
     return values;
-  }
-
-  /** All rows of a table by parquet-java's own example reader. */
-  @SuppressWarnings("deprecation") // the Path builder is the shortest independent way
-  private static List<Group> groups(Path out, Table table) throws Exception {
-    List<Group> rows = new ArrayList<>();
-    Map<String, Path> files = new HashMap<>();
-    for (String name : Outputs.files(out.resolve(table.folder()))) {
-      files.put(name, out.resolve(table.folder()).resolve(name));
-    }
-    for (String name : files.keySet().stream().sorted().toList()) {
-      assertThat(Files.size(files.get(name))).isPositive();
-      try (ParquetReader<Group> reader =
-          ParquetReader.builder(
-                  new GroupReadSupport(), new org.apache.hadoop.fs.Path(files.get(name).toUri()))
-              .build()) {
-        for (Group row = reader.read(); row != null; row = reader.read()) {
-          rows.add(row);
-        }
-      }
-    }
-    return rows;
   }
 
   /** From scratch, over a whole prefix. */
