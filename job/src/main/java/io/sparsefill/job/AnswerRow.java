@@ -3,6 +3,7 @@ package io.sparsefill.job;
 /**
  * One row of the answers table: what the model said to a document's question.
  *
+ * @param docId the document's name
  * @param question as it was read
  * @param answer text of the answer's tokens
  * @param tokenIds the answer's tokens, without the one that ended it

@@ -95,6 +95,6 @@ public record Sections(int partitions, int atOnce, int beside, int slots) {
 
   /** A small rest comes along. */
   private int rounded(long end) {
-    return end + end / 8 >= partitions ? partitions : (int) end;
+    return end >= partitions - end / 8 ? partitions : (int) end;
   }
 }

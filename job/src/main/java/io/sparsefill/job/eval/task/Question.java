@@ -26,13 +26,8 @@ public record Question(String text, List<Answer> answers, boolean anyOrder) {
 
   /** All answers with their leads. */
   public String answerText() {
-    return answerText(answers.size());
-  }
-
-  /** The first answers with their leads. */
-  String answerText(int count) {
     StringBuilder text = new StringBuilder();
-    for (Answer answer : answers.subList(0, count)) {
+    for (Answer answer : answers) {
       text.append(answer.lead()).append(answer.text());
     }
     return text.toString();
