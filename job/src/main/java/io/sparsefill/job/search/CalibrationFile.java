@@ -11,9 +11,11 @@ import io.sparsefill.udf.text.BosPolicy;
 import io.sparsefill.udf.text.TextTokenizer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.io.Writer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalDouble;
@@ -64,32 +66,43 @@ public record CalibrationFile(
           "Cannot write calibration samples to %s: it exists; remove it, or choose another --output"
               .formatted(file));
     }
+    if (file.getParent() != null) {
+      Files.createDirectories(file.getParent());
+    }
+    Path unfinished = file.resolveSibling(file.getFileName() + ".unfinished");
+    try {
+      int count = writeLines(model, bos, unfinished);
+      Files.move(unfinished, file, StandardCopyOption.ATOMIC_MOVE);
+      return count;
+    } catch (IllegalArgumentException | UncheckedIOException e) {
+      throw new UsageException(e.getMessage(), e);
+    } finally {
+      Files.deleteIfExists(unfinished);
+    }
+  }
+
+  /** One sample at a time, because all of them together may be large. */
+  private int writeLines(Path model, BosPolicy bos, Path file) throws IOException {
     ObjectMapper json = new ObjectMapper();
-    StringBuilder lines = new StringBuilder();
     int count = 0;
-    try (TextTokenizer tokenizer = TextTokenizer.open(model, bos)) {
+    try (TextTokenizer tokenizer = TextTokenizer.open(model, bos);
+        Writer lines = Files.newBufferedWriter(file)) {
       Samples maker = new Samples(wording, haystack(), text -> tokenizer.encode(text).length);
       for (int length : lengths) {
         for (Task task : tasks) {
           for (int i = 0; i < samples; i++) {
             Sample sample = maker.sample(task, length, OptionalDouble.empty(), seed + i);
-            lines.append(
+            lines.write(
                 json.writeValueAsString(
                     json.createObjectNode()
                         .put("doc_id", sample.id())
                         .put("text", sample.context() + sample.questions().get(0).text())));
-            lines.append('\n');
+            lines.write('\n');
             count++;
           }
         }
       }
-    } catch (IllegalArgumentException | UncheckedIOException e) {
-      throw new UsageException(e.getMessage(), e);
     }
-    if (file.getParent() != null) {
-      Files.createDirectories(file.getParent());
-    }
-    SearchWork.write(file, lines.toString());
     return count;
   }
 
