@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Locale;
 import java.util.OptionalDouble;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.ToIntFunction;
@@ -74,6 +75,22 @@ class SamplesTest {
     }
     assertThat(HexFormat.of().formatHex(sha.digest()))
         .isEqualTo("fb3b90e9e386831fc9b93af72a4dafb6d96fb1cd6ab5c63071452df6ae69db4f");
+  }
+
+  /** A locale whose numbers have digits of their own. */
+  @ParameterizedTest
+  @MethodSource("tasksAndWordings")
+  void samplesAreTheSameInEveryLocale(Task task, Wording wording) {
+    Sample here = sample(task, wording, 3_000, ANY, 7);
+    Locale before = Locale.getDefault();
+    Locale.setDefault(Locale.forLanguageTag("ar-EG-u-nu-arab"));
+    try {
+      Sample there = sample(task, wording, 3_000, ANY, 7);
+      assertThat(there).isEqualTo(here);
+      assertThat(there.id()).isEqualTo(here.id());
+    } finally {
+      Locale.setDefault(before);
+    }
   }
 
   @ParameterizedTest
