@@ -112,7 +112,7 @@ public final class Tokenizing {
     if (question != null) {
       most -= (long) question.tokenIds().length + options.answerTokens();
       behind =
-          "and its question %d, with an answer of up to %d "
+          "and its question %d, with an answer of up to %d, "
               .formatted(question.tokenIds().length, options.answerTokens());
     }
     if (tokens.length <= most) {

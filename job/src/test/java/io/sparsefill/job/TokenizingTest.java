@@ -84,7 +84,7 @@ class TokenizingTest {
     assertThat(DocumentSummary.of(fits).questionTokens()).isEqualTo(3);
 
     String tooLong =
-        "has 5 tokens, and its question 3, with an answer of up to 3 more than --max-tokens 10";
+        "has 5 tokens, and its question 3, with an answer of up to 3, more than --max-tokens 10";
     assertThat(ask("abcde", "ab?", OnTooLong.FAIL).error()).startsWith(tooLong + "; raise that");
     assertThat(ask("abcde", "ab?", OnTooLong.SKIP).error()).isEqualTo(tooLong);
     TokenizedDocument cut = ask("abcde", "ab?", OnTooLong.TRUNCATE);

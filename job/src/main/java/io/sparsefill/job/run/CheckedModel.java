@@ -32,15 +32,9 @@ import java.util.stream.Collectors;
  * @param bos what was decided about the begin-of-text token
  * @param patternsJson content of the pattern file, or null
  * @param attention a pattern for every head
- * @param ends tokens by which the model ends an answer
  */
 public record CheckedModel(
-    Path folder,
-    ModelConfig config,
-    String bos,
-    String patternsJson,
-    AttentionPlan attention,
-    Set<Integer> ends) {
+    Path folder, ModelConfig config, String bos, String patternsJson, AttentionPlan attention) {
   /** Name of the model folder among a run's settings. */
   static final String MODEL = "model";
 
@@ -65,12 +59,10 @@ public record CheckedModel(
     }
     ModelConfig config;
     String bos;
-    Set<Integer> ends;
     try {
       config = ModelConfig.read(folder);
       Checkpoint.open(folder); // checks every tensor's name and shape
       bos = bosDecision(folder, bosPolicy);
-      ends = EndTokens.read(folder);
     } catch (IllegalArgumentException | UncheckedIOException e) {
       throw new UsageException("Cannot use model " + folder + ": " + e.getMessage(), e);
     }
@@ -79,7 +71,7 @@ public record CheckedModel(
       String patterns = patterns(compute.patterns());
       AttentionPlan attention =
           AttentionPlan.parse(compute.attention(), patterns, config.layers(), config.heads());
-      return new CheckedModel(folder, config, bos, patterns, attention, ends);
+      return new CheckedModel(folder, config, bos, patterns, attention);
     } catch (IllegalArgumentException e) {
       throw new UsageException(e.getMessage(), e);
     }
@@ -174,7 +166,7 @@ public record CheckedModel(
     fields.put("truncated_to", cuts ? Integer.toString(maxTokens(options)) : "never");
     if (output.emit().contains(Emit.ANSWER)) {
       fields.put(Identity.MAX_NEW_TOKENS, Integer.toString(options.tokens().maxNewTokens()));
-      fields.put("answer_ends", ends.toString());
+      fields.put("answer_ends", ends().toString());
     }
     return new Identity(fields);
   }
@@ -182,7 +174,17 @@ public record CheckedModel(
   /** How questions are answered; null when none is asked. */
   Answering answering(RunOptions options) {
     int maxNewTokens = options.tokens().maxNewTokens();
-    return maxNewTokens == 0 ? null : new Answering(maxNewTokens, ends);
+    return maxNewTokens == 0 ? null : new Answering(maxNewTokens, ends());
+  }
+
+  /** Tokens by which the model ends an answer; runs without answers do not need them. */
+  private Set<Integer> ends() {
+    try {
+      return EndTokens.read(folder);
+    } catch (IllegalArgumentException | UncheckedIOException e) {
+      throw new UsageException(
+          "Cannot answer questions by model " + folder + ": " + e.getMessage(), e);
+    }
   }
 
   /** Where a run comes from, for the manifest; nothing that decides its numbers. */

@@ -184,7 +184,8 @@ class AnswerTest {
         .hasSize(3)
         .anyMatch(e -> e.startsWith("none: ") && e.contains("check --question-column"))
         .anyMatch(e -> e.startsWith("empty: ") && e.contains("question in column 'asks'"))
-        .anyMatch(e -> e.startsWith("long: ") && e.contains("with an answer of up to 2 more than"));
+        .anyMatch(
+            e -> e.startsWith("long: ") && e.contains("with an answer of up to 2, more than"));
   }
 
   @Test
@@ -213,6 +214,24 @@ class AnswerTest {
                 .expect(ExitCode.USAGE)
                 .err())
         .contains("--max-new-tokens 0", "at least 1");
+  }
+
+  /** Its end tokens are none of its vocabulary, which only a run with answers has to know. */
+  @Test
+  void aModelThatCannotEndAnAnswerIsRefusedForAnswersAlone() throws IOException {
+    Path model = Files.createDirectory(folder.resolve("endless"));
+    for (String name : List.of("config.json", "tokenizer.json", "model.safetensors")) {
+      Files.copy(Cli.MODEL.resolve(name), model.resolve(name));
+    }
+    Files.writeString(model.resolve("generation_config.json"), "{\"eos_token_id\": 99999}");
+    Path input = Files.write(folder.resolve("in.jsonl"), List.of(Asked.of(1, 3).line()));
+    Object[] run = {"run", "--model", model, "--input", input, "--output", folder.resolve("out")};
+    assertThat(
+            Cli.run(with(run, "--emit", "answer", "--question-column", "asks"))
+                .expect(ExitCode.USAGE)
+                .err())
+        .contains("Cannot answer questions by model " + model, "eos_token_id");
+    Cli.run(with(run, "--emit", "nll")).expect(ExitCode.DONE);
   }
 
   /** The plan's memory counts the cache that is kept, and the longest question. */
