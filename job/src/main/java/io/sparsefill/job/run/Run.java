@@ -16,7 +16,6 @@ import io.sparsefill.job.output.Throughput;
 import io.sparsefill.kernels.MemoryPlan;
 import io.sparsefill.kernels.attention.AttentionPlan;
 import io.sparsefill.udf.BackendChoice;
-import io.sparsefill.udf.Emit;
 import io.sparsefill.udf.Engine;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -149,8 +148,8 @@ public final class Run {
           backend,
           longest(spark, options, model, corpus.summaries()),
           prediction.basis(),
-          kvBytes(model, options, waves),
-          logitsBytes(model, options, waves));
+          OutputBytes.kv(model, options, waves),
+          OutputBytes.logits(model, options, waves));
     }
   }
 
@@ -363,33 +362,6 @@ public final class Run {
         .output()
         .writerThreads()
         .inTask(options.compute().backend(), PrefillTasks.of(spark).threads());
-  }
-
-  private static long kvBytes(CheckedModel model, RunOptions options, List<PlannedWave> waves) {
-    if (!options.output().emit().contains(Emit.KV)) {
-      return 0;
-    }
-    long perToken =
-        2L
-            * model.config().layers()
-            * model.config().kvHeads()
-            * model.config().headDim()
-            * options.output().kvDtype().bytes();
-    return perToken * waves.stream().mapToLong(PlannedWave::tokens).sum();
-  }
-
-  private static long logitsBytes(CheckedModel model, RunOptions options, List<PlannedWave> waves) {
-    if (!options.output().emit().contains(Emit.LOGITS) || !options.output().fullLogits()) {
-      return 0;
-    }
-    long rows =
-        waves.stream()
-            .flatMap(wave -> wave.bins().stream())
-            .flatMap(bin -> bin.documents().stream())
-            .mapToLong(
-                document -> Math.min(document.tokenCount(), options.output().lastPositions()))
-            .sum();
-    return rows * model.config().vocab() * Float.BYTES;
   }
 
   /** Time and a random part: unique among runs, and in order when sorted. */
