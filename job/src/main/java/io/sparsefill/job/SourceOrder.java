@@ -19,7 +19,7 @@ final class SourceOrder {
   /**
    * So that what one task takes, for which engines wait at first, is a small part of the reading.
    */
-  private static final int TASKS_PER_CORE = 16;
+  static final int TASKS_PER_CORE = 16;
 
   private SourceOrder() {}
 

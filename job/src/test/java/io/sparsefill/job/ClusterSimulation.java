@@ -31,9 +31,6 @@ record ClusterSimulation(
   /** What a task costs besides its work. */
   private static final double TASK_SECONDS = 0.01;
 
-  /** As {@link SourceOrder} cuts an input. */
-  private static final int PARTITIONS_PER_CORE = 16;
-
   /**
    * How a run went.
    *
@@ -71,7 +68,7 @@ record ClusterSimulation(
     private double sectionSeconds;
 
     Events(List<DocumentSummary> documents) {
-      partitions = partitions(documents, PARTITIONS_PER_CORE * cores * slots);
+      partitions = partitions(documents, SourceOrder.TASKS_PER_CORE * cores * slots);
       int beside = cores / 4 * slots;
       sections = new Sections(partitions.size(), cores * slots, beside, slots);
     }
