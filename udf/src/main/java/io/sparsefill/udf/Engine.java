@@ -213,6 +213,22 @@ public final class Engine implements AutoCloseable {
     }
   }
 
+  /**
+   * Sees to it that an attention which keeps the lines of an earlier document keeps those of this
+   * one: pre-fills it unless it has been the last one given here. Other attentions are left alone.
+   *
+   * @param document token ids [T]
+   * @throws Exception as {@link #prefill}; no lines are kept then
+   */
+  void keepLinesOf(int[] document) throws Exception {
+    if (!lines.lack(document)) {
+      return;
+    }
+    lines.forget();
+    prefill(document, null);
+    lines.chosenOn(document);
+  }
+
   private void claim() {
     if (!busy.compareAndSet(false, true)) {
       throw new IllegalStateException(

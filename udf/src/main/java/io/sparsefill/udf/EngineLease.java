@@ -30,7 +30,19 @@ public final class EngineLease implements AutoCloseable {
    * @throws Exception what went wrong with this document, or what the sink threw
    */
   public PrefillResult prefill(int[] tokens, KvSink sink) throws Exception {
+    return prefill(null, tokens, sink);
+  }
+
+  /**
+   * The same; where the attention keeps the lines of an earlier document, those of a given one,
+   * whichever engine serves and whatever it served before.
+   *
+   * @param first token ids of that document; pre-filled in the same turn if its lines are not there
+   *     yet. Null leaves the engine's first document as it is
+   */
+  public PrefillResult prefill(int[] first, int[] tokens, KvSink sink) throws Exception {
     return turn(
+        first,
         tokens.length,
         0,
         engine -> {
@@ -60,7 +72,18 @@ public final class EngineLease implements AutoCloseable {
    */
   public <R> R prefillKeeping(int[] tokens, KvSink sink, int room, CacheUse<R> use)
       throws Exception {
+    return prefillKeeping(null, tokens, sink, room, use);
+  }
+
+  /**
+   * The same; where the attention keeps the lines of an earlier document, those of a given one.
+   *
+   * @param first token ids of that document, or null, as for {@link #prefill(int[], int[], KvSink)}
+   */
+  public <R> R prefillKeeping(int[] first, int[] tokens, KvSink sink, int room, CacheUse<R> use)
+      throws Exception {
     return turn(
+        first,
         tokens.length,
         room,
         engine -> {
@@ -78,13 +101,16 @@ public final class EngineLease implements AutoCloseable {
     Turn<R> on(Engine engine) throws Exception;
   }
 
-  private <R> R turn(int tokens, int room, Work<R> work) throws Exception {
+  private <R> R turn(int[] first, int tokens, int room, Work<R> work) throws Exception {
     long asked = System.nanoTime();
     Engine engine = take();
     long begun = System.nanoTime();
     try {
       owner.refuseIfLost(); // the document before may have cost the device
-      engines.makeRoom(engine, tokens, room);
+      engines.makeRoom(engine, first == null ? tokens : Math.max(tokens, first.length), room);
+      if (first != null) {
+        engine.keepLinesOf(first);
+      }
       Turn<R> turn = work.on(engine);
       owner.tally().add(turn.prefill(), begun - asked, System.nanoTime() - begun);
       return turn.value();

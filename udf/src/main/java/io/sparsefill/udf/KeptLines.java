@@ -3,6 +3,7 @@ package io.sparsefill.udf;
 import io.sparsefill.kernels.AttentionIndex;
 import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.attention.AttentionPlan;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -21,9 +22,26 @@ final class KeptLines {
   private final boolean keeps;
   private final Map<Integer, List<HeadPattern.GivenLines>> layers = new HashMap<>();
   private int tokens;
+  private int[] given;
 
   KeptLines(AttentionPlan plan) {
     this.keeps = plan.keepsLines();
+  }
+
+  /** Whether lines are missing that shall be those of a given document. */
+  boolean lack(int[] document) {
+    return keeps && !Arrays.equals(given, document);
+  }
+
+  /** Forgets all lines: the next document that is pre-filled to its end chooses anew. */
+  void forget() {
+    layers = Map.of();
+    given = null;
+  }
+
+  /** Names the document, given by the caller, that has chosen the lines. */
+  void chosenOn(int[] document) {
+    given = document.clone();
   }
 
   /** Begins a document of T tokens. */

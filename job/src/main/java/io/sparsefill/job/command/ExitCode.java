@@ -16,7 +16,7 @@ public final class ExitCode {
 
   /**
    * Finished, but: documents failed and {@code --strict} is on; verify found problems; the demo's
-   * answers were not all retrieved.
+   * answers were not all retrieved; samples of an evaluation failed.
    */
   public static final int PROBLEMS = 3;
 

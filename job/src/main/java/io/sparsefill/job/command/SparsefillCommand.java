@@ -28,7 +28,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
     footer = {
       "",
       "Exit codes: 0 done, 1 crash, 2 usage, 3 finished with problems (failed documents",
-      "with --strict; verify; demo), 4 more documents failed than --max-error-rate allows."
+      "with --strict; verify; demo; eval), 4 more documents failed than --max-error-rate allows."
     })
 public final class SparsefillCommand implements Callable<Integer> {
   private static final Logger log = LoggerFactory.getLogger(SparsefillCommand.class);
@@ -55,6 +55,7 @@ public final class SparsefillCommand implements Callable<Integer> {
     root.addSubcommand(SearchPatternsCommand.line());
     root.addSubcommand(DoctorCommand.line());
     root.addSubcommand(DemoCommand.line());
+    root.addSubcommand(EvalCommand.line());
     root.setOut(out);
     root.setErr(err);
     root.setUsageHelpLongOptionsMaxWidth(28);

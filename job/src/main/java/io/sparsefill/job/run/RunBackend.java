@@ -45,14 +45,47 @@ public final class RunBackend {
    */
   public static BackendChoice of(SparkSession spark, RunOptions options, CheckedModel model)
       throws IOException {
+    String word = options.compute().backend();
+    String output = options.output().path();
+    Optional<String> stored = output == null ? Optional.empty() : stored(spark, output);
+    if (stored.isEmpty()) {
+      return of(spark, options.compute(), model);
+    }
+    return checked(
+        spark,
+        continued(word, stored.get(), output, spark.sparkContext().isLocal(), model.config()),
+        options.compute(),
+        model,
+        slots(spark, model));
+  }
+
+  /**
+   * Decides where no output folder does.
+   *
+   * @throws UsageException as the other
+   */
+  public static BackendChoice of(
+      SparkSession spark, RunOptions.Compute compute, CheckedModel model) {
+    Slots slots = slots(spark, model);
+    return checked(spark, choose(spark, compute.backend(), model, slots), compute, model, slots);
+  }
+
+  private static Slots slots(SparkSession spark, CheckedModel model) {
+    return new Slots(() -> answers(spark, model.folder().toString()));
+  }
+
+  private static BackendChoice checked(
+      SparkSession spark,
+      BackendChoice choice,
+      RunOptions.Compute compute,
+      CheckedModel model,
+      Slots slots) {
     boolean here = spark.sparkContext().isLocal();
-    Slots slots = new Slots(() -> answers(spark, model.folder().toString()));
-    BackendChoice choice = choose(spark, options, model, slots);
     refuseOtherAttention(choice, model);
     if (choice.name().equals("cuda") && !here) {
       PrefillTasks.refuseWithoutGpus(spark.sparkContext().getConf());
     }
-    if (options.compute().requireGpu()) {
+    if (compute.requireGpu()) {
       requireGpu(choice, here ? List.of() : slots.answers());
     }
     log.info("Backend of this run: {}", choice);
@@ -86,13 +119,7 @@ public final class RunBackend {
   }
 
   private static BackendChoice choose(
-      SparkSession spark, RunOptions options, CheckedModel model, Slots slots) throws IOException {
-    String word = options.compute().backend();
-    String output = options.output().path();
-    Optional<String> stored = output == null ? Optional.empty() : stored(spark, output);
-    if (stored.isPresent()) {
-      return continued(word, stored.get(), output, spark.sparkContext().isLocal(), model.config());
-    }
+      SparkSession spark, String word, CheckedModel model, Slots slots) {
     if (spark.sparkContext().isLocal()) {
       return here(word, model.config());
     }

@@ -152,7 +152,7 @@ public record RunOptions(
   }
 
   /** How to pre-fill: what decides numbers as said here, backend and weights as given. */
-  static Compute compute(
+  public static Compute compute(
       String attention, String patterns, RopeFrequencies frequencies, OptionValues values) {
     return new Compute(
         attention,

@@ -1,0 +1,131 @@
+package io.sparsefill.job.command;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sparsefill.job.eval.Eval;
+import io.sparsefill.job.eval.EvalOptions;
+import io.sparsefill.job.run.RunOption;
+import io.sparsefill.job.run.SessionScope;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code sparsefill eval}: how much accuracy attention modes keep, and what they cost. */
+@Command(
+    name = "eval",
+    description = {
+      "Asks the model questions about long contexts with each attention mode, and measures the perplexity of texts.",
+      "Writes Parquet tables and summary.json to --output. The same command again computes what is",
+      "missing; tasks, lengths, samples and modes may be added."
+    },
+    mixinStandardHelpOptions = true)
+final class EvalCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = "--tasks",
+      paramLabel = "LIST",
+      required = true,
+      description =
+          "comma-separated: needle, passkey, number_string, kv, ppl, RULER's by name (niah_multikey_2, vt, ...), or ruler or infinitebench for all of theirs")
+  private String tasks;
+
+  @Option(
+      names = "--lengths",
+      paramLabel = "LIST",
+      required = true,
+      description = "comma-separated: tokens of a sample, question and answer included")
+  private String lengths;
+
+  // A list, so that it is not taken for run's option of that name, which is one mode.
+  @Option(
+      names = "--attention",
+      paramLabel = "LIST",
+      split = ",",
+      description =
+          "comma-separated modes, as run takes one (default dense,minference); doctor --attention lists all")
+  private List<String> attention = List.of("dense", "minference");
+
+  @Option(
+      names = "--samples",
+      paramLabel = "N",
+      description = "samples of each task and length; of ppl at most so many texts (default 16)")
+  private int samples = 16;
+
+  @Option(
+      names = "--depths",
+      paramLabel = "LIST",
+      description =
+          "percent, where needle's number is hidden; samples take them in turn (default 0,25,50,75,100)")
+  private String depths = "0,25,50,75,100";
+
+  @Option(
+      names = "--questions",
+      paramLabel = "K",
+      description =
+          "questions about a context of many keys (kv, niah_multikey_*), each a dense chunk after the sparse context; with 1, the default, the question is part of the sparse pre-fill")
+  private int questions = 1;
+
+  @Option(
+      names = "--wording",
+      paramLabel = "NAME",
+      description =
+          "ruler, as the benchmarks word prompts, or plain, as needle-2m was trained (default ruler)")
+  private String wording = "ruler";
+
+  @Option(
+      names = "--texts",
+      paramLabel = "PATH",
+      description =
+          "text file, or folder of *.txt: what needles are hidden in, and whose perplexity is measured")
+  private String texts;
+
+  @Option(names = "--seed", paramLabel = "S", description = "seed of the first sample (default 0)")
+  private long seed;
+
+  private EvalCommand() {}
+
+  static CommandLine line() {
+    return SharedOptions.line(
+        new EvalCommand(),
+        List.of(
+            RunOption.MODEL,
+            RunOption.OUTPUT,
+            RunOption.PATTERNS,
+            RunOption.BACKEND,
+            RunOption.REQUIRE_GPU,
+            RunOption.WEIGHTS,
+            RunOption.ROPE_FREQUENCIES,
+            RunOption.BOS,
+            RunOption.MASTER));
+  }
+
+  @Override
+  public Integer call() throws IOException {
+    EvalOptions options =
+        EvalOptions.of(
+            new EvalOptions.Given(
+                tasks,
+                lengths,
+                String.join(",", attention),
+                samples,
+                depths,
+                questions,
+                wording,
+                texts,
+                seed),
+            SharedOptions.values(spec));
+    PrintWriter out = spec.commandLine().getOut();
+    try (SessionScope session = SessionScope.open("sparsefill eval", options.master())) {
+      ObjectNode totals = Eval.execute(session.spark(), options, out);
+      out.println(totals);
+      out.flush();
+      return totals.get("failed").asInt() > 0 ? ExitCode.PROBLEMS : ExitCode.DONE;
+    }
+  }
+}

@@ -1,0 +1,151 @@
+package io.sparsefill.job.eval;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sparsefill.job.TextTable;
+import io.sparsefill.job.report.Unit;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * What an evaluation found, over all rows of its folder.
+ *
+ * @param output the folder
+ * @param settings of all rows
+ * @param maxPositions tokens that the model is made for
+ * @param cells by task, length and mode
+ * @param perplexities over all positions, by length and mode
+ * @param buckets the same by position
+ * @param computed how many rows this command made
+ * @param seconds that it took
+ */
+record EvalSummary(
+    String output,
+    Map<String, String> settings,
+    int maxPositions,
+    List<EvalCell> cells,
+    List<PerplexityCell> perplexities,
+    List<PerplexityCell> buckets,
+    int computed,
+    double seconds) {
+
+  /** Of the rows of a folder. */
+  static EvalSummary of(
+      EvalFolder folder,
+      Map<String, String> settings,
+      int maxPositions,
+      EvalResults results,
+      int computed,
+      double seconds) {
+    List<BucketRow> buckets = results.buckets();
+    return new EvalSummary(
+        folder.path(),
+        settings,
+        maxPositions,
+        EvalCell.of(results.samples()),
+        PerplexityCell.whole(buckets),
+        PerplexityCell.byBucket(buckets),
+        computed,
+        seconds);
+  }
+
+  /** Samples that have an error, over all modes. */
+  int failed() {
+    return cells.stream().mapToInt(EvalCell::failed).sum();
+  }
+
+  /** Rows. */
+  int samples() {
+    return cells.stream().mapToInt(EvalCell::samples).sum();
+  }
+
+  /** Lengths that the model is not made for. */
+  List<Integer> beyondModel() {
+    return cells.stream()
+        .map(EvalCell::length)
+        .filter(length -> length > maxPositions)
+        .distinct()
+        .toList();
+  }
+
+  /** Perplexity over all positions; NaN where there is none. */
+  double perplexity(int length, String mode) {
+    return perplexities.stream()
+        .filter(cell -> cell.length() == length && cell.mode().equals(mode))
+        .mapToDouble(PerplexityCell::perplexity)
+        .findFirst()
+        .orElse(Double.NaN);
+  }
+
+  /** One line of totals. */
+  ObjectNode totals() {
+    ObjectNode json = new ObjectMapper().createObjectNode();
+    json.put("samples", samples()).put("failed", failed()).put("computed", computed);
+    json.put("seconds", Math.round(seconds * 10) / 10.0);
+    json.put("output", output);
+    return json;
+  }
+
+  /** All of it. */
+  ObjectNode toJson() {
+    ObjectNode json = totals();
+    ObjectNode ofRows = json.putObject("settings");
+    settings.forEach(ofRows::put);
+    json.put("model_max_tokens", maxPositions);
+    ArrayNode beyond = json.putArray("lengths_beyond_model");
+    beyondModel().forEach(beyond::add);
+    ArrayNode all = json.putArray("cells");
+    for (EvalCell cell : cells) {
+      ObjectNode node = all.addObject();
+      node.put("task", cell.task()).put("length", cell.length()).put("mode", cell.mode());
+      node.put("samples", cell.samples()).put("failed", cell.failed());
+      node.put("questions", cell.questions()).put("hits", cell.hits());
+      number(node, "accuracy", cell.accuracy());
+      number(node, "answers_found", cell.answersFound());
+      number(node, "density", cell.density());
+      number(node, "seconds", cell.seconds());
+    }
+    perplexities(json.putArray("perplexity"), perplexities);
+    perplexities(json.putArray("perplexity_by_position"), buckets);
+    return json;
+  }
+
+  private static void perplexities(ArrayNode array, List<PerplexityCell> cells) {
+    for (PerplexityCell cell : cells) {
+      ObjectNode node = array.addObject();
+      node.put("length", cell.length()).put("mode", cell.mode());
+      node.put("from", cell.from()).put("to", cell.to()).put("tokens", cell.tokens());
+      number(node, "perplexity", cell.perplexity());
+    }
+  }
+
+  /** JSON has no NaN and no infinity. */
+  private static void number(ObjectNode node, String name, double value) {
+    if (Double.isFinite(value)) {
+      node.put(name, value);
+    } else {
+      node.putNull(name);
+    }
+  }
+
+  /** For people. */
+  TextTable table() {
+    TextTable table =
+        new TextTable(
+            "task", "tokens", "mode", "hits", "perplexity", "density", "seconds", "failed");
+    for (EvalCell cell : cells) {
+      boolean ppl = cell.task().equals("ppl");
+      table.add(
+          cell.task(),
+          Unit.TOKENS.format(cell.length()),
+          cell.mode(),
+          ppl ? "" : "%s of %d".formatted(Unit.SHARE.format(cell.accuracy()), cell.questions()),
+          ppl ? Unit.NUMBER.format(perplexity(cell.length(), cell.mode())) : "",
+          Unit.SHARE.format(cell.density()),
+          Unit.NUMBER.format(cell.seconds()),
+          cell.failed());
+    }
+    return table;
+  }
+}

@@ -1,0 +1,206 @@
+package io.sparsefill.job.command;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.apache.spark.sql.Row;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** {@code sparsefill eval} with the bundled model, from the command line to its tables. */
+class EvalCommandTest {
+  /** All columns whose values decide something; seconds are measured anew. */
+  private static final String NUMBERS =
+      "task, wording, length, depth, number, sample, mode, attention_digest, prefilled,"
+          + " prompt_tokens, questions, hits, answers, answers_right, answer_tokens, tokens_right,"
+          + " density, error";
+
+  @TempDir Path folder;
+
+  private Cli eval(Path output, Object... more) {
+    List<Object> arguments =
+        new ArrayList<>(
+            List.of("eval", "--model", Cli.MODEL, "--output", output, "--backend", "cpu"));
+    arguments.addAll(Arrays.asList(more));
+    if (!arguments.contains("--wording")) {
+      arguments.addAll(List.of("--wording", "plain"));
+    }
+    return Cli.run(arguments.toArray());
+  }
+
+  private Path texts(int words) throws IOException {
+    StringBuilder text = new StringBuilder("It began.");
+    for (int i = 0; i < words / 8; i++) {
+      text.append(" In the year " + (1800 + i) + " the captain sailed home.\n");
+    }
+    return Files.writeString(folder.resolve("log.txt"), text);
+  }
+
+  /**
+   * The oracle is what the model was measured at after its training, 48 of 48 (eval_dense.json).
+   */
+  @Test
+  void denseAttentionFindsKeysAsAfterTheTraining() throws Exception {
+    Path output = folder.resolve("out");
+    eval(
+            output,
+            "--tasks",
+            "kv",
+            "--lengths",
+            "4096",
+            "--samples",
+            "3",
+            "--questions",
+            "4",
+            "--attention",
+            "dense,vertical-slash:30:100")
+        .expect(ExitCode.DONE);
+    List<Row> rows =
+        Cli.rows(
+            output,
+            "samples",
+            "questions, hits, density, prefilled, prompt_tokens",
+            "mode = 'dense'");
+    assertThat(rows).hasSize(3);
+    int hits = rows.stream().mapToInt(row -> row.getInt(1)).sum();
+    assertThat(hits)
+        .as("of 12; below 10 chance explains less than once in 500 at 0.98")
+        .isBetween(10, 12);
+    for (Row row : rows) {
+      assertThat(row.getInt(0)).isEqualTo(4);
+      assertThat(row.getDouble(2)).isEqualTo(1);
+      assertThat(row.getString(3)).isEqualTo("context");
+      assertThat(row.getInt(4)).isBetween(3_800, 4_096);
+    }
+    assertThat(Cli.rows(output, "samples", "density", "mode <> 'dense'"))
+        .allSatisfy(row -> assertThat(row.getDouble(0)).isLessThan(0.7));
+  }
+
+  @Test
+  void whatIsStoredIsNotComputedAgainAndRowsAreThoseOfOneCommand() throws Exception {
+    Path texts = texts(900);
+    Path parts = folder.resolve("parts");
+    Path whole = folder.resolve("whole");
+    Object[] common = {"--lengths", "600", "--texts", texts, "--seed", "5", "--depths", "10,90"};
+    JsonNode first =
+        eval(parts, with(common, "--tasks", "needle,ppl", "--samples", "1", "--attention", "dense"))
+            .expect(ExitCode.DONE)
+            .json();
+    assertThat(first.get("computed").asInt()).isEqualTo(2);
+    List<Row> before = Cli.rows(parts, "samples", "sample, mode, seconds", "true");
+    Object[] all = {
+      "--tasks", "needle,kv,ppl", "--samples", "2", "--attention", "dense,static:20:40"
+    };
+    JsonNode second = eval(parts, with(common, all)).expect(ExitCode.DONE).json();
+    assertThat(second.get("computed").asInt()).as("5 samples, 2 modes, 2 rows there").isEqualTo(8);
+    assertThat(eval(parts, with(common, all)).expect(ExitCode.DONE).json().get("computed").asInt())
+        .isZero();
+    eval(whole, with(common, all)).expect(ExitCode.DONE);
+
+    assertThat(Cli.rows(parts, "samples", "sample, mode, seconds", "true")).containsAll(before);
+    assertThat(Cli.rows(parts, "samples", NUMBERS, "true"))
+        .hasSize(10)
+        .containsExactlyElementsOf(Cli.rows(whole, "samples", NUMBERS, "true"));
+    assertThat(Cli.rows(parts, "perplexity", "*", "true"))
+        .hasSize(2 * 3)
+        .containsExactlyElementsOf(Cli.rows(whole, "perplexity", "*", "true"));
+    assertThat(Cli.rows(parts, "samples", "sample", "task = 'needle' and mode = 'dense'"))
+        .extracting(row -> row.getString(0))
+        .containsExactly("needle-600-d0.10-0", "needle-600-d0.90-1");
+    JsonNode summary = new ObjectMapper().readTree(parts.resolve("summary.json").toFile());
+    assertThat(summary.get("cells")).hasSize(6);
+    assertThat(summary.get("perplexity")).hasSize(2);
+  }
+
+  /** A text that is too short for a length fails; what else there is does not. */
+  @Test
+  void aFailedSampleIsARowAndIsAskedAgain() throws Exception {
+    Path output = folder.resolve("out");
+    Object[] command = {
+      "--tasks",
+      "ppl,passkey",
+      "--lengths",
+      "500,2000",
+      "--samples",
+      "1",
+      "--attention",
+      "dense",
+      "--texts",
+      texts(400)
+    };
+    Cli cli = eval(output, command).expect(ExitCode.PROBLEMS);
+    assertThat(cli.json().get("failed").asInt()).isEqualTo(1);
+    List<Row> failed =
+        Cli.rows(output, "samples", "task, length, hits, error", "error is not null");
+    assertThat(failed).hasSize(1);
+    assertThat(failed.get(0).getString(0)).isEqualTo("ppl");
+    assertThat(failed.get(0).getInt(1)).isEqualTo(2000);
+    assertThat(failed.get(0).getString(3)).contains("log.txt");
+    assertThat(eval(output, command).expect(ExitCode.PROBLEMS).json().get("computed").asInt())
+        .isEqualTo(1);
+  }
+
+  @Test
+  void otherSettingsThanTheStoredAreRefused() throws Exception {
+    Path output = folder.resolve("out");
+    Object[] command = {"--tasks", "passkey", "--lengths", "300", "--samples", "1"};
+    eval(output, command).expect(ExitCode.DONE);
+    assertThat(eval(output, with(command, "--seed", "7")).expect(ExitCode.USAGE).err())
+        .contains("its rows are of other settings (seed is 0, now 7)");
+    Path patterns =
+        Path.of(System.getProperty("sparsefill.root"), "conf", "patterns", "needle-2m.json");
+    assertThat(eval(output, with(command, "--patterns", patterns)).expect(ExitCode.USAGE).err())
+        .contains("its rows of minference are of another pattern file");
+    Path other = Files.createDirectory(folder.resolve("other"));
+    Files.writeString(other.resolve("thesis.doc"), "words");
+    assertThat(eval(other, command).expect(ExitCode.USAGE).err())
+        .contains("it holds thesis.doc and no settings.json");
+  }
+
+  static Stream<Arguments> badInput() {
+    return Stream.of(
+        Arguments.of("--tasks kv,niddle", "Unknown task 'niddle': accepted are ruler"),
+        Arguments.of("--tasks kv --attention dense,fast", "Unknown attention 'fast': "),
+        Arguments.of("--tasks kv --attention dense,,fast", "an entry is empty"),
+        Arguments.of("--tasks kv --lengths 1k", "Cannot use --lengths 1k: '1k' is no number"),
+        Arguments.of("--tasks kv --lengths 0", "0 is not from 1 to"),
+        Arguments.of("--tasks kv --lengths 40", "the smallest, of"),
+        Arguments.of("--tasks kv --samples 0", "at least 1 is needed"),
+        Arguments.of("--tasks kv --questions 99", "1 to 40 are possible"),
+        Arguments.of("--tasks needle --depths 101", "101 is not from 0 to 100"),
+        Arguments.of("--tasks needle", "give text files by --texts"),
+        Arguments.of("--tasks ppl", "give text files by --texts"),
+        Arguments.of("--tasks ppl --texts nowhere.txt", "nowhere.txt: no such file or folder"),
+        Arguments.of("--tasks kv --wording rular", "Unknown wording 'rular'"),
+        Arguments.of("--tasks kv --attention dense --patterns p.json", "none of the modes dense"),
+        Arguments.of("--tasks kv --patterns p.json", "Cannot read pattern file p.json"));
+  }
+
+  @ParameterizedTest
+  @MethodSource("badInput")
+  void badInputIsOneMessage(String arguments, String message) {
+    List<Object> all = new ArrayList<>(List.of((Object[]) arguments.split(" ")));
+    if (!arguments.contains("--lengths")) {
+      all.addAll(List.of("--lengths", "600"));
+    }
+    Cli cli = eval(folder.resolve("out"), all.toArray()).expect(ExitCode.USAGE);
+    assertThat(cli.err()).contains(message);
+    assertThat(cli.err().strip().lines()).hasSize(1);
+    assertThat(folder.resolve("out").resolve("settings.json")).doesNotExist();
+  }
+
+  private static Object[] with(Object[] arguments, Object... more) {
+    return Stream.of(arguments, more).flatMap(Arrays::stream).toArray();
+  }
+}
