@@ -20,8 +20,8 @@ import picocli.CommandLine.Spec;
     name = "eval",
     description = {
       "Asks the model questions about long contexts with each attention mode, and measures the perplexity of texts.",
-      "Writes Parquet tables and summary.json to --output. The same command again computes what is",
-      "missing; tasks, lengths, samples and modes may be added."
+      "Writes Parquet tables, summary.json and report.html to --output. The same command again computes",
+      "what is missing; tasks, lengths, samples and modes may be added."
     },
     mixinStandardHelpOptions = true)
 final class EvalCommand implements Callable<Integer> {

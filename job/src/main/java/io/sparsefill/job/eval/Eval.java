@@ -122,8 +122,17 @@ public final class Eval {
     }
     double seconds = (System.nanoTime() - started) / 1e9;
     EvalSummary summary =
-        EvalSummary.of(folder, settings, model.config().maxPositions(), results, computed, seconds);
+        EvalSummary.of(
+            folder,
+            settings,
+            model.config().maxPositions(),
+            options.modes(),
+            results,
+            computed,
+            seconds);
     folder.text("summary.json", summary.toJson().toPrettyString() + "\n");
+    folder.text(
+        "report.html", EvalReport.of(summary, model.folder().getFileName().toString()).html());
     report.println(summary.table());
     return summary.totals();
   }

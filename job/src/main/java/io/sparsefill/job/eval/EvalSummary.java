@@ -5,8 +5,12 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sparsefill.job.TextTable;
 import io.sparsefill.job.report.Unit;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * What an evaluation found, over all rows of its folder.
@@ -14,7 +18,9 @@ import java.util.Map;
  * @param output the folder
  * @param settings of all rows
  * @param maxPositions tokens that the model is made for
- * @param cells by task, length and mode
+ * @param modes of the command first, then others that are stored
+ * @param rows by length, task, sample and mode
+ * @param cells by length, task and mode
  * @param perplexities over all positions, by length and mode
  * @param buckets the same by position
  * @param computed how many rows this command made
@@ -24,26 +30,51 @@ record EvalSummary(
     String output,
     Map<String, String> settings,
     int maxPositions,
+    List<String> modes,
+    List<SampleRow> rows,
     List<EvalCell> cells,
     List<PerplexityCell> perplexities,
     List<PerplexityCell> buckets,
     int computed,
     double seconds) {
 
-  /** Of the rows of a folder. */
+  /**
+   * Of the rows of a folder.
+   *
+   * @param asked modes of the command
+   */
   static EvalSummary of(
       EvalFolder folder,
       Map<String, String> settings,
       int maxPositions,
+      List<String> asked,
       EvalResults results,
       int computed,
       double seconds) {
-    List<BucketRow> buckets = results.buckets();
+    Set<String> all = new LinkedHashSet<>(asked);
+    results.samples().forEach(row -> all.add(row.mode()));
+    List<String> modes = new ArrayList<>(all);
+    List<SampleRow> rows =
+        results.samples().stream()
+            .sorted(
+                Comparator.comparingInt((SampleRow row) -> row.unit().length())
+                    .thenComparing(row -> row.unit().task())
+                    .thenComparingInt(row -> modes.indexOf(row.mode())))
+            .toList();
+    List<BucketRow> buckets =
+        results.buckets().stream()
+            .sorted(
+                Comparator.comparingInt((BucketRow row) -> row.unit().length())
+                    .thenComparingInt(row -> modes.indexOf(row.mode()))
+                    .thenComparingInt(BucketRow::from))
+            .toList();
     return new EvalSummary(
         folder.path(),
         settings,
         maxPositions,
-        EvalCell.of(results.samples()),
+        modes,
+        rows,
+        EvalCell.of(rows),
         PerplexityCell.whole(buckets),
         PerplexityCell.byBucket(buckets),
         computed,

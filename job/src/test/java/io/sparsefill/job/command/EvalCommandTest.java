@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.sparsefill.job.report.Unit;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -121,6 +122,30 @@ class EvalCommandTest {
     JsonNode summary = new ObjectMapper().readTree(parts.resolve("summary.json").toFile());
     assertThat(summary.get("cells")).hasSize(6);
     assertThat(summary.get("perplexity")).hasSize(2);
+    reportHasEveryValue(summary, Files.readString(parts.resolve("report.html")));
+  }
+
+  /** The oracle is summary.json, whose numbers are written anew as the page should. */
+  private static void reportHasEveryValue(JsonNode summary, String page) {
+    assertThat(page).startsWith("<!DOCTYPE html>").contains("static:20:40");
+    for (JsonNode cell : summary.get("cells")) {
+      if (cell.get("accuracy").isNumber()) {
+        String task = cell.get("task").asText();
+        assertThat(page).contains(">" + task + "<");
+        assertThat(page).contains(Unit.SHARE.format(cell.get("accuracy").asDouble()));
+      }
+    }
+    for (String list : List.of("perplexity", "perplexity_by_position")) {
+      for (JsonNode cell : summary.get(list)) {
+        assertThat(page).contains(Unit.NUMBER.format(cell.get("perplexity").asDouble()));
+      }
+    }
+    summary.get("settings").forEach(value -> assertThat(text(page)).contains(value.asText()));
+    assertThat(page).contains("Share of needles found", ">10.0 %<", ">90.0 %<");
+  }
+
+  private static String text(String html) {
+    return html.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
   }
 
   /** A text that is too short for a length fails; what else there is does not. */
@@ -147,6 +172,8 @@ class EvalCommandTest {
     assertThat(failed.get(0).getString(0)).isEqualTo("ppl");
     assertThat(failed.get(0).getInt(1)).isEqualTo(2000);
     assertThat(failed.get(0).getString(3)).contains("log.txt");
+    assertThat(Files.readString(output.resolve("report.html")))
+        .contains("Failed samples", "ppl-2000-0", "The same command asks them again.");
     assertThat(eval(output, command).expect(ExitCode.PROBLEMS).json().get("computed").asInt())
         .isEqualTo(1);
   }
