@@ -29,8 +29,10 @@ public final class KeptCache implements AutoCloseable {
   private final ModelTensors model;
   private final DocumentTensors tensors;
   private final PrefillResult prefill;
+  private final boolean everyState;
   private final Runnable afterClose;
   private int length;
+  private boolean followed;
   private boolean closed;
 
   KeptCache(
@@ -38,11 +40,13 @@ public final class KeptCache implements AutoCloseable {
       ModelTensors model,
       DocumentTensors tensors,
       PrefillResult prefill,
+      boolean everyState,
       Runnable afterClose) {
     this.backend = backend;
     this.model = model;
     this.tensors = tensors;
     this.prefill = prefill;
+    this.everyState = everyState;
     this.afterClose = afterClose;
     this.length = prefill.tokenCount();
   }
@@ -55,6 +59,38 @@ public final class KeptCache implements AutoCloseable {
   /** What the pre-fill of the document gave. */
   public PrefillResult prefill() {
     return prefill;
+  }
+
+  /**
+   * Logits of the next token at positions of the document, as its own pre-fill left them; to be
+   * asked before anything follows.
+   *
+   * @param positions each from 0 to T - 1
+   * @return one row for each position [P][V]
+   * @throws IllegalStateException if tokens have followed already, or the engine was opened without
+   *     token log-likelihoods, so that the last layer was not computed for all positions
+   */
+  public float[][] documentLogits(int[] positions) throws InterruptedException {
+    checkOpen();
+    if (!everyState || followed) {
+      throw new IllegalStateException(
+          "Cannot read logits of the document: %s"
+              .formatted(
+                  followed
+                      ? "tokens have followed it"
+                      : "the last layer was not computed for all of its tokens; open the engine with nll or token-nll"));
+    }
+    Scores scores = new Scores(backend, model, tensors.work);
+    float[][] logits = new float[positions.length][];
+    for (int i = 0; i < positions.length; i++) {
+      if (positions[i] < 0 || positions[i] >= prefill.tokenCount()) {
+        throw new IllegalArgumentException(
+            "Cannot read logits at position %,d: the document has %,d tokens"
+                .formatted(positions[i], prefill.tokenCount()));
+      }
+      logits[i] = scores.logits(positions[i], positions[i] + 1)[0];
+    }
+    return logits;
   }
 
   /** Tokens in the cache: the document's, and those that followed. */
@@ -88,6 +124,7 @@ public final class KeptCache implements AutoCloseable {
     }
     Prefill.checkIds("continue", chunk, model.config().vocab());
     int end = length + chunk.length;
+    followed = true;
     try (LayerFeed weights = model.feed(backend, tensors.streamed)) {
       try {
         Workspace work = tensors.work;

@@ -92,7 +92,7 @@ final class Prefill {
     try {
       PrefillResult result = run(tokens, sink, tensors, start);
       complete = true;
-      return new KeptCache(backend, model, tensors, result, afterClose);
+      return new KeptCache(backend, model, tensors, result, everyState(), afterClose);
     } finally {
       if (!complete) {
         tensors.close();

@@ -60,6 +60,32 @@ class KeptCacheTest {
     }
   }
 
+  /** Oracle: the logits of all positions from another pre-fill. */
+  @Test
+  void positionsOfTheDocumentHaveTheirLogits() throws Exception {
+    int[] document = part(0, 200);
+    float[][] all = logits().lastPositions(200).prefill(document, null).lastLogits();
+    try (Engine engine = Engine.open(TestOptions.of(model).emit(Emit.TOKEN_NLL).build());
+        KeptCache cache = engine.prefillKeeping(document, null, 1)) {
+      int[] positions = {199, 0, 63, 64};
+      float[][] some = cache.documentLogits(positions);
+      for (int i = 0; i < positions.length; i++) {
+        assertThat(Distance.relative(some[i], all[positions[i]])).isLessThan(SAME);
+      }
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> cache.documentLogits(new int[] {200}))
+          .withMessageContaining("position 200: the document has 200 tokens");
+      cache.extend(new int[] {1}, 1);
+      assertThatThrownBy(() -> cache.documentLogits(positions))
+          .hasMessageContaining("tokens have followed it");
+    }
+    try (Engine engine = Engine.open(logits().build());
+        KeptCache cache = engine.prefillKeeping(document, null, 1)) {
+      assertThatThrownBy(() -> cache.documentLogits(new int[] {0}))
+          .hasMessageContaining("open the engine with nll or token-nll");
+    }
+  }
+
   /**
    * Keys and values of the first layer do not depend on the attention, so a model of one layer that
    * was pre-filled sparsely continues as if it had been pre-filled densely. Oracle: the dense

@@ -30,7 +30,6 @@ final class EvalCommand implements Callable<Integer> {
   @Option(
       names = "--tasks",
       paramLabel = "LIST",
-      required = true,
       description =
           "comma-separated: needle, passkey, number_string, kv, ppl, RULER's by name (niah_multikey_2, vt, ...), or ruler or infinitebench for all of theirs")
   private String tasks;
@@ -38,7 +37,6 @@ final class EvalCommand implements Callable<Integer> {
   @Option(
       names = "--lengths",
       paramLabel = "LIST",
-      required = true,
       description = "comma-separated: tokens of a sample, question and answer included")
   private String lengths;
 
@@ -88,6 +86,19 @@ final class EvalCommand implements Callable<Integer> {
   @Option(names = "--seed", paramLabel = "S", description = "seed of the first sample (default 0)")
   private long seed;
 
+  @Option(
+      names = "--fidelity",
+      description =
+          "compares modes with dense attention on the documents of --input: likeliest tokens, KL divergence, output of each layer")
+  private boolean fidelity;
+
+  @Option(
+      names = "--positions",
+      paramLabel = "P",
+      description =
+          "positions of a document at which fidelity looks, besides the last (default 64)")
+  private int positions = 64;
+
   private EvalCommand() {}
 
   static CommandLine line() {
@@ -95,6 +106,14 @@ final class EvalCommand implements Callable<Integer> {
         new EvalCommand(),
         List.of(
             RunOption.MODEL,
+            RunOption.INPUT,
+            RunOption.FORMAT,
+            RunOption.ID_COLUMN,
+            RunOption.TEXT_COLUMN,
+            RunOption.TOKENS_COLUMN,
+            RunOption.LIMIT,
+            RunOption.MAX_TOKENS,
+            RunOption.ON_TOO_LONG,
             RunOption.OUTPUT,
             RunOption.PATTERNS,
             RunOption.BACKEND,
@@ -118,7 +137,9 @@ final class EvalCommand implements Callable<Integer> {
                 questions,
                 wording,
                 texts,
-                seed),
+                seed,
+                fidelity,
+                positions),
             SharedOptions.values(spec));
     PrintWriter out = spec.commandLine().getOut();
     try (SessionScope session = SessionScope.open("sparsefill eval", options.master())) {

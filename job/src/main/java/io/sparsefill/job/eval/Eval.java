@@ -18,9 +18,11 @@ import java.io.InterruptedIOException;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
+import java.util.TreeMap;
 import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkContext;
@@ -100,7 +102,9 @@ public final class Eval {
       modes.add(EvalMode.of(model.folder().toString(), options, plan, file, tasks.threads()));
     }
     results.refuseOtherPatterns(modes, given.output());
-    folder.settings(settings);
+    Map<String, String> both = new TreeMap<>(stored);
+    both.putAll(settings);
+    folder.settings(both);
     warn(options, model);
 
     EvalJob job =
@@ -116,7 +120,7 @@ public final class Eval {
     int texts = haystack == null ? 0 : haystack.texts().size();
     int computed;
     try {
-      computed = new Eval(spark, options, folder, results).compute(job, tasks, texts);
+      computed = new Eval(spark, options, folder, results).compute(job, tasks, texts, model);
     } finally {
       ModeEngines.closeUnclaimed(); // in local mode they are this process's
     }
@@ -124,7 +128,7 @@ public final class Eval {
     EvalSummary summary =
         EvalSummary.of(
             folder,
-            settings,
+            both,
             model.config().maxPositions(),
             options.modes(),
             results,
@@ -133,7 +137,12 @@ public final class Eval {
     folder.text("summary.json", summary.toJson().toPrettyString() + "\n");
     folder.text(
         "report.html", EvalReport.of(summary, model.folder().getFileName().toString()).html());
-    report.println(summary.table());
+    if (!options.tasks().isEmpty()) {
+      report.println(summary.table());
+    }
+    if (!summary.fidelity().isEmpty()) {
+      report.println(summary.fidelityTable());
+    }
     return summary.totals();
   }
 
@@ -162,6 +171,7 @@ public final class Eval {
         given.seed(),
         given.bos(),
         compute(given, given.modes().get(0), backend),
+        given.fidelity(),
         given.output(),
         given.master());
   }
@@ -210,6 +220,9 @@ public final class Eval {
    * task that needs a text where there is none, and sees that there may be so many questions.
    */
   private static void checkSamples(EvalOptions options, Haystack haystack) {
+    if (options.tasks().isEmpty()) {
+      return;
+    }
     int shortest = Collections.min(options.lengths());
     try (SharedTokenizer tokenizer = SharedTokenizer.acquire(options.model(), options.bos())) {
       Samples samples =
@@ -243,9 +256,21 @@ public final class Eval {
   }
 
   /** Computes what is missing; returns how many rows came. */
-  private int compute(EvalJob job, PrefillTasks tasks, int texts) throws IOException {
+  private int compute(EvalJob job, PrefillTasks tasks, int texts, CheckedModel model)
+      throws IOException {
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    Broadcast<byte[]> shared = context.broadcast(JavaBytes.of(job));
+    try {
+      int rows = answer(job, shared, tasks, texts);
+      return options.fidelity() == null ? rows : rows + compare(job, shared, tasks, model);
+    } finally {
+      shared.destroy();
+    }
+  }
+
+  private int answer(EvalJob job, Broadcast<byte[]> shared, PrefillTasks tasks, int texts)
+      throws IOException {
     List<byte[]> missing = new ArrayList<>();
-    int rows = 0;
     for (EvalUnit unit : EvalUnit.of(options, texts)) {
       ArrayList<Integer> modes = new ArrayList<>();
       for (int m = 0; m < job.modes().size(); m++) {
@@ -255,36 +280,47 @@ public final class Eval {
       }
       if (!modes.isEmpty()) {
         missing.add(JavaBytes.of(new EvalTask.Work(unit, modes)));
-        rows += modes.size();
       }
     }
     if (missing.isEmpty()) {
-      log.info("All samples of {} are there already", folder.path());
+      log.info("All samples that are asked for are in {} already", folder.path());
       return 0;
     }
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    return run(
+        "evaluating %,d samples".formatted(missing.size()),
+        tasks.on(context.parallelize(missing, missing.size()).map(new EvalTask(shared, job.id()))));
+  }
+
+  private int compare(EvalJob job, Broadcast<byte[]> shared, PrefillTasks tasks, CheckedModel model)
+      throws IOException {
+    EvalMode dense =
+        EvalMode.of(job.model(), options, plan("dense", null, model), null, tasks.threads());
+    FidelityTask.Asked asked = new FidelityTask.Asked(dense, options.fidelity().positions());
+    try (FidelityJob documents = FidelityJob.read(spark, options.fidelity(), model)) {
+      return run(
+          "comparing modes with dense attention",
+          documents.comparison(shared, job, asked, new HashSet<>(results.fidelityDone()), tasks));
+    }
+  }
+
+  private int run(String description, JavaRDD<byte[]> work) throws IOException {
     SparkContext context = spark.sparkContext();
-    JavaSparkContext java = JavaSparkContext.fromSparkContext(context);
-    Broadcast<byte[]> shared = java.broadcast(JavaBytes.of(job));
-    String description = "evaluating %,d samples".formatted(missing.size());
-    log.info("{}, {} rows", description, rows);
     context.setJobDescription(description);
     context.setLocalProperty("spark.job.interruptOnCancel", "true");
-    JavaRDD<byte[]> units =
-        tasks.on(java.parallelize(missing, missing.size()).map(new EvalTask(shared, job.id())));
-    try (UnitJob running = new UnitJob(units)) {
-      store(running, missing.size());
+    try (UnitJob running = new UnitJob(work)) {
+      return store(running, work.getNumPartitions());
     } finally {
       context.setLocalProperty("spark.job.interruptOnCancel", null);
       context.setJobDescription(null);
-      shared.destroy();
     }
-    return rows;
   }
 
   /** Takes results until the job ends, and stores them now and then; what came is never lost. */
-  private void store(UnitJob job, int units) throws IOException {
+  private int store(UnitJob job, int units) throws IOException {
     long stored = System.nanoTime();
     int come = 0;
+    int rows = 0;
     int unstored = 0;
     try {
       boolean last = false;
@@ -295,13 +331,14 @@ public final class Eval {
             result = job.poll(0)) {
           results.add(result);
           come++;
+          rows += result.samples().size() + result.fidelity().size();
           unstored++;
         }
         if (unstored > 0 && System.nanoTime() - stored > STORE_SECONDS * 1_000_000_000L) {
           results.write(folder);
           unstored = 0;
           stored = System.nanoTime();
-          log.info("{} of {} samples are stored", come, units);
+          log.info("{} of {} tasks are stored", come, units);
         }
       }
     } catch (InterruptedException e) {
@@ -316,5 +353,6 @@ public final class Eval {
       }
     }
     job.check();
+    return rows;
   }
 }

@@ -1,11 +1,13 @@
 package io.sparsefill.job.eval;
 
+import io.sparsefill.job.InputOptions;
 import io.sparsefill.job.eval.task.Task;
 import io.sparsefill.job.eval.task.Wording;
 import io.sparsefill.job.run.OptionValues;
 import io.sparsefill.job.run.RunOption;
 import io.sparsefill.job.run.RunOptions;
 import io.sparsefill.job.run.UsageException;
+import io.sparsefill.kernels.attention.AttentionPlan;
 import io.sparsefill.udf.model.RopeFrequencies;
 import io.sparsefill.udf.text.BosPolicy;
 import java.util.ArrayList;
@@ -29,6 +31,7 @@ import java.util.function.Function;
  * @param seed of the first sample; each further one has the next
  * @param bos whether a begin-of-text token is put in front
  * @param compute how tokens are pre-filled; its attention is the first mode
+ * @param fidelity of what documents, or null
  * @param output folder of the results
  * @param master Spark master of an embedded session, or null
  */
@@ -45,6 +48,7 @@ public record EvalOptions(
     long seed,
     BosPolicy bos,
     RunOptions.Compute compute,
+    Fidelity fidelity,
     String output,
     String master) {
 
@@ -56,6 +60,15 @@ public record EvalOptions(
     depths = List.copyOf(depths);
   }
 
+  /**
+   * Documents on which modes are compared with dense attention.
+   *
+   * @param input which documents
+   * @param tokens how they become tokens
+   * @param positions how many of each, besides the last
+   */
+  public record Fidelity(InputOptions input, RunOptions.Tokens tokens, int positions) {}
+
   /** What is given on the command line alone, as it stands there. */
   public record Given(
       String tasks,
@@ -66,7 +79,9 @@ public record EvalOptions(
       int questions,
       String wording,
       String texts,
-      long seed) {}
+      long seed,
+      boolean fidelity,
+      int positions) {}
 
   /**
    * Reads all options.
@@ -81,10 +96,24 @@ public record EvalOptions(
       throw new UsageException(
           "Cannot use --samples %d: at least 1 is needed".formatted(given.samples()));
     }
+    if (given.tasks() == null && !given.fidelity()) {
+      throw new UsageException(
+          "Cannot start: nothing is asked for; give --tasks and --lengths, or --fidelity and --input");
+    }
+    if ((given.tasks() == null) != (given.lengths() == null)) {
+      throw new UsageException(
+          "Cannot start: %s is missing; tasks need lengths, and lengths tasks"
+              .formatted(given.tasks() == null ? "--tasks" : "--lengths"));
+    }
     return new EvalOptions(
         values.required(RunOption.MODEL),
-        read("--tasks", given.tasks(), Task::parse),
-        list("--lengths", given.lengths(), word -> number(word, 1, Integer.MAX_VALUE).intValue()),
+        given.tasks() == null ? List.of() : read("--tasks", given.tasks(), Task::parse),
+        given.lengths() == null
+            ? List.of()
+            : list(
+                "--lengths",
+                given.lengths(),
+                word -> number(word, 1, Integer.MAX_VALUE).intValue()),
         modes,
         given.samples(),
         list("--depths", given.depths(), word -> number(word, 0, 100) / 100),
@@ -101,8 +130,24 @@ public record EvalOptions(
                 values.required(RunOption.ROPE_FREQUENCIES),
                 RopeFrequencies::of),
             values),
+        given.fidelity() ? fidelity(given, modes, values) : null,
         values.required(RunOption.OUTPUT),
         values.text(RunOption.MASTER));
+  }
+
+  private static Fidelity fidelity(Given given, List<String> modes, OptionValues values) {
+    if (given.positions() < 1) {
+      throw new UsageException(
+          "Cannot use --positions %d: at least 1 is needed".formatted(given.positions()));
+    }
+    for (String mode : modes) {
+      if (AttentionPlan.keepsLines(mode)) {
+        throw new UsageException(
+            "Cannot compare %s with dense attention by --fidelity: it takes the lines of a document that is not compared, and here all are; leave it out"
+                .formatted(mode));
+      }
+    }
+    return new Fidelity(RunOptions.input(values), RunOptions.tokens(values, 0), given.positions());
   }
 
   private static Double number(String word, int least, int most) {

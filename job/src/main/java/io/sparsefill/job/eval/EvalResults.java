@@ -7,6 +7,8 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.apache.parquet.example.data.Group;
 
 /** All rows of an evaluation: those that were stored before, and what comes. */
@@ -18,6 +20,8 @@ final class EvalResults {
 
   private final Map<String, SampleRow> samples = new HashMap<>();
   private final Map<String, List<BucketRow>> buckets = new HashMap<>();
+  private final Map<String, FidelityRow> fidelity = new HashMap<>();
+  private final Map<String, List<LayerRow>> layers = new HashMap<>();
 
   private EvalResults() {}
 
@@ -40,13 +44,37 @@ final class EvalResults {
       }
     }
     found.forEach((key, rows) -> results.buckets.put(key, new ArrayList<>(rows.values())));
+    results.readFidelity(folder);
     return results;
+  }
+
+  private void readFidelity(EvalFolder folder) throws IOException {
+    for (Group group : folder.read(EvalTable.FIDELITY)) {
+      FidelityRow row = EvalTable.fidelity(group);
+      FidelityRow before = fidelity.get(row.key());
+      if (before == null || before.failed()) {
+        fidelity.put(row.key(), row);
+      }
+    }
+    Set<String> done = fidelityDone();
+    Map<String, Map<Integer, LayerRow>> found = new HashMap<>();
+    for (Group group : folder.read(EvalTable.FIDELITY_LAYERS)) {
+      LayerRow row = EvalTable.layer(group);
+      if (done.contains(row.key())) { // as for perplexity
+        found.computeIfAbsent(row.key(), key -> new HashMap<>()).put(row.layer(), row);
+      }
+    }
+    found.forEach((key, rows) -> layers.put(key, new ArrayList<>(rows.values())));
   }
 
   /** Writes all rows, in the order of units and modes; perplexity first, see {@link #read}. */
   void write(EvalFolder folder) throws IOException {
     folder.replace(EvalTable.PERPLEXITY, buckets().stream().map(EvalTable::of).toList());
     folder.replace(EvalTable.SAMPLES, samples().stream().map(EvalTable::of).toList());
+    if (!fidelity.isEmpty()) {
+      folder.replace(EvalTable.FIDELITY_LAYERS, layers().stream().map(EvalTable::of).toList());
+      folder.replace(EvalTable.FIDELITY, fidelity().stream().map(EvalTable::of).toList());
+    }
   }
 
   void add(UnitResult result) {
@@ -56,6 +84,13 @@ final class EvalResults {
     }
     for (BucketRow row : result.buckets()) {
       buckets.computeIfAbsent(row.key(), key -> new ArrayList<>()).add(row);
+    }
+    for (FidelityRow row : result.fidelity()) {
+      fidelity.put(row.key(), row);
+      layers.remove(row.key());
+    }
+    for (LayerRow row : result.layers()) {
+      layers.computeIfAbsent(row.key(), key -> new ArrayList<>()).add(row);
     }
   }
 
@@ -77,13 +112,46 @@ final class EvalResults {
   void refuseOtherPatterns(List<EvalMode> modes, String output) {
     for (EvalMode mode : modes) {
       for (SampleRow row : samples.values()) {
-        if (row.mode().equals(mode.name()) && !row.digest().equals(mode.digest())) {
-          throw new UsageException(
-              "Cannot go on in %s: its rows of %s are of another pattern file; give that one, or choose another --output"
-                  .formatted(output, mode.name()));
-        }
+        refuse(row.mode(), row.digest(), mode, output);
+      }
+      for (FidelityRow row : fidelity.values()) {
+        refuse(row.mode(), row.digest(), mode, output);
       }
     }
+  }
+
+  private static void refuse(String name, String digest, EvalMode mode, String output) {
+    if (name.equals(mode.name()) && !digest.equals(mode.digest())) {
+      throw new UsageException(
+          "Cannot go on in %s: its rows of %s are of another pattern file; give that one, or choose another --output"
+              .formatted(output, name));
+    }
+  }
+
+  /** Keys of the documents and modes that need not be compared again. */
+  Set<String> fidelityDone() {
+    return fidelity.values().stream()
+        .filter(row -> !row.failed())
+        .map(FidelityRow::key)
+        .collect(Collectors.toSet());
+  }
+
+  /** Rows by document and mode. */
+  List<FidelityRow> fidelity() {
+    return fidelity.values().stream()
+        .sorted(Comparator.comparing(FidelityRow::docId).thenComparing(FidelityRow::key))
+        .toList();
+  }
+
+  /** Rows by document, mode and layer. */
+  List<LayerRow> layers() {
+    return layers.values().stream()
+        .flatMap(List::stream)
+        .sorted(
+            Comparator.comparing(LayerRow::docId)
+                .thenComparing(LayerRow::key)
+                .thenComparingInt(LayerRow::layer))
+        .toList();
   }
 
   /** Rows by length, task, number and mode. */

@@ -1,7 +1,9 @@
 package io.sparsefill.job.eval;
 
+import io.sparsefill.job.OnTooLong;
 import io.sparsefill.job.eval.task.Haystack;
 import io.sparsefill.job.run.CheckedModel;
+import io.sparsefill.job.run.RunOptions;
 import io.sparsefill.job.run.UsageException;
 import io.sparsefill.udf.model.ModelIdentity;
 import java.nio.charset.StandardCharsets;
@@ -11,6 +13,7 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 
 /**
@@ -19,6 +22,10 @@ import java.util.TreeMap;
  */
 final class EvalSettings {
   static final String BACKEND = "backend";
+
+  private static final String POSITIONS = "fidelity_positions";
+  private static final String TRUNCATED_TO = "fidelity_truncated_to";
+  private static final Set<String> OF_FIDELITY = Set.of(POSITIONS, TRUNCATED_TO);
 
   private EvalSettings() {}
 
@@ -42,6 +49,13 @@ final class EvalSettings {
     settings.put("depths", options.depths().toString());
     settings.put("questions", Integer.toString(options.questions()));
     settings.put("texts_sha256", haystack == null ? "none" : sha256(haystack));
+    if (options.fidelity() != null) {
+      RunOptions.Tokens tokens = options.fidelity().tokens();
+      boolean cuts = tokens.onTooLong() == OnTooLong.TRUNCATE;
+      int most = tokens.maxTokens() == 0 ? model.config().maxPositions() : tokens.maxTokens();
+      settings.put(POSITIONS, Integer.toString(options.fidelity().positions()));
+      settings.put(TRUNCATED_TO, cuts ? Integer.toString(most) : "never");
+    }
     return settings;
   }
 
@@ -57,6 +71,9 @@ final class EvalSettings {
     List<String> differences = new ArrayList<>();
     for (Map.Entry<String, String> setting : now.entrySet()) {
       String before = stored.getOrDefault(setting.getKey(), "missing");
+      if (OF_FIDELITY.contains(setting.getKey()) && before.equals("missing")) {
+        continue; // it is compared for the first time
+      }
       if (!before.equals(setting.getValue())) {
         differences.add("%s is %s, now %s".formatted(setting.getKey(), before, setting.getValue()));
       }

@@ -23,6 +23,9 @@ import java.util.Set;
  * @param cells by length, task and mode
  * @param perplexities over all positions, by length and mode
  * @param buckets the same by position
+ * @param fidelity by mode
+ * @param layers what that says of each layer
+ * @param failures of fidelity
  * @param computed how many rows this command made
  * @param seconds that it took
  */
@@ -35,6 +38,9 @@ record EvalSummary(
     List<EvalCell> cells,
     List<PerplexityCell> perplexities,
     List<PerplexityCell> buckets,
+    List<FidelityCell> fidelity,
+    List<LayerRow> layers,
+    List<FidelityRow> failures,
     int computed,
     double seconds) {
 
@@ -53,6 +59,7 @@ record EvalSummary(
       double seconds) {
     Set<String> all = new LinkedHashSet<>(asked);
     results.samples().forEach(row -> all.add(row.mode()));
+    results.fidelity().forEach(row -> all.add(row.mode()));
     List<String> modes = new ArrayList<>(all);
     List<SampleRow> rows =
         results.samples().stream()
@@ -77,13 +84,16 @@ record EvalSummary(
         EvalCell.of(rows),
         PerplexityCell.whole(buckets),
         PerplexityCell.byBucket(buckets),
+        FidelityCell.of(results.fidelity(), modes),
+        results.layers(),
+        results.fidelity().stream().filter(FidelityRow::failed).toList(),
         computed,
         seconds);
   }
 
-  /** Samples that have an error, over all modes. */
+  /** Samples and documents that have an error, over all modes. */
   int failed() {
-    return cells.stream().mapToInt(EvalCell::failed).sum();
+    return cells.stream().mapToInt(EvalCell::failed).sum() + failures.size();
   }
 
   /** Rows. */
@@ -113,6 +123,7 @@ record EvalSummary(
   ObjectNode totals() {
     ObjectNode json = new ObjectMapper().createObjectNode();
     json.put("samples", samples()).put("failed", failed()).put("computed", computed);
+    json.put("documents", fidelity.stream().mapToInt(FidelityCell::documents).sum());
     json.put("seconds", Math.round(seconds * 10) / 10.0);
     json.put("output", output);
     return json;
@@ -139,6 +150,22 @@ record EvalSummary(
     }
     perplexities(json.putArray("perplexity"), perplexities);
     perplexities(json.putArray("perplexity_by_position"), buckets);
+    ArrayNode compared = json.putArray("fidelity");
+    for (FidelityCell cell : fidelity) {
+      ObjectNode node = compared.addObject();
+      node.put("mode", cell.mode()).put("documents", cell.documents());
+      node.put("failed", cell.failed());
+      number(node, "top1_agreed", cell.agreed());
+      number(node, "top1_last", cell.lastAgreed());
+      number(node, "kl_last", cell.klLast());
+      number(node, "kl_mean", cell.klMean());
+      number(node, "kl_max", cell.klMax());
+      number(node, "perplexity", cell.perplexity());
+      number(node, "layer_error", cell.layerError());
+      number(node, "recall", cell.recall());
+      number(node, "density", cell.density());
+      number(node, "seconds", cell.seconds());
+    }
     return json;
   }
 
@@ -178,5 +205,47 @@ record EvalSummary(
           cell.failed());
     }
     return table;
+  }
+
+  /** Fidelity for people. */
+  TextTable fidelityTable() {
+    TextTable table = new TextTable(FIDELITY.toArray(String[]::new));
+    fidelity.forEach(cell -> table.add(fidelityValues(cell).toArray()));
+    return table;
+  }
+
+  /** Heads of what {@link #fidelityValues} gives. */
+  static final List<String> FIDELITY =
+      List.of(
+          "mode",
+          "documents",
+          "failed",
+          "same top 1",
+          "of last",
+          "KL last",
+          "KL mean",
+          "KL max",
+          "perplexity",
+          "layer error",
+          "recall",
+          "density",
+          "seconds");
+
+  /** A mode's fidelity as text. */
+  static List<String> fidelityValues(FidelityCell cell) {
+    return List.of(
+        cell.mode(),
+        Unit.COUNT.format(cell.documents()),
+        Unit.COUNT.format(cell.failed()),
+        Unit.SHARE.format(cell.agreed()),
+        Unit.SHARE.format(cell.lastAgreed()),
+        Unit.NUMBER.format(cell.klLast()),
+        Unit.NUMBER.format(cell.klMean()),
+        Unit.NUMBER.format(cell.klMax()),
+        Unit.NUMBER.format(cell.perplexity()),
+        Unit.NUMBER.format(cell.layerError()),
+        Unit.SHARE.format(cell.recall()),
+        Unit.SHARE.format(cell.density()),
+        Unit.NUMBER.format(cell.seconds()));
   }
 }

@@ -51,6 +51,45 @@ enum EvalTable {
         required int64 tokens;
         required double perplexity;
       }
+      """),
+
+  /** One row per document and mode; see {@link FidelityRow}. */
+  FIDELITY(
+      """
+      message fidelity {
+        required binary doc_id (STRING);
+        required binary content_sha256 (STRING);
+        required int32 token_count;
+        required binary mode (STRING);
+        required binary attention_digest (STRING);
+        optional int32 positions;
+        optional int32 top1_agreed;
+        optional boolean top1_last;
+        optional double kl_last;
+        optional double kl_mean;
+        optional double kl_max;
+        optional double nll;
+        optional double layer_error;
+        optional double recall;
+        optional double density;
+        optional double seconds;
+        optional binary device (STRING);
+        optional binary error (STRING);
+      }
+      """),
+
+  /** One row per document, mode and layer; see {@link LayerRow}. */
+  FIDELITY_LAYERS(
+      """
+      message fidelity_layers {
+        required binary doc_id (STRING);
+        required binary content_sha256 (STRING);
+        required binary mode (STRING);
+        required int32 layer;
+        required double error;
+        required double last_error;
+        required double recall;
+      }
       """);
 
   private final MessageType schema;
@@ -162,5 +201,88 @@ enum EvalTable {
         group.getInteger("bucket_to", 0),
         group.getDouble("nll_sum", 0),
         group.getLong("tokens", 0));
+  }
+
+  /** A row of {@link #FIDELITY}. */
+  static Group of(FidelityRow row) {
+    Group group = new SimpleGroup(FIDELITY.schema);
+    group.add("doc_id", row.docId());
+    group.add("content_sha256", row.contentSha256());
+    group.add("token_count", row.tokens());
+    group.add("mode", row.mode());
+    group.add("attention_digest", row.digest());
+    FidelityRow.Score score = row.score();
+    if (score != null) {
+      group.add("positions", score.positions());
+      group.add("top1_agreed", score.agreed());
+      group.add("top1_last", score.lastAgrees());
+      group.add("kl_last", score.klLast());
+      group.add("kl_mean", score.klMean());
+      group.add("kl_max", score.klMax());
+      group.add("nll", score.nll());
+      group.add("layer_error", score.layerError());
+      group.add("recall", score.recall());
+      group.add("density", score.density());
+      group.add("seconds", score.seconds());
+      group.add("device", score.device());
+    }
+    if (row.failed()) {
+      group.add("error", row.error());
+    }
+    return group;
+  }
+
+  /** What {@link #of(FidelityRow)} made a row of. */
+  static FidelityRow fidelity(Group group) {
+    boolean failed = group.getFieldRepetitionCount("error") > 0;
+    FidelityRow.Score score =
+        failed
+            ? null
+            : new FidelityRow.Score(
+                group.getInteger("positions", 0),
+                group.getInteger("top1_agreed", 0),
+                group.getBoolean("top1_last", 0),
+                group.getDouble("kl_last", 0),
+                group.getDouble("kl_mean", 0),
+                group.getDouble("kl_max", 0),
+                group.getDouble("nll", 0),
+                group.getDouble("layer_error", 0),
+                group.getDouble("recall", 0),
+                group.getDouble("density", 0),
+                group.getDouble("seconds", 0),
+                group.getString("device", 0));
+    return new FidelityRow(
+        group.getString("doc_id", 0),
+        group.getString("content_sha256", 0),
+        group.getInteger("token_count", 0),
+        group.getString("mode", 0),
+        group.getString("attention_digest", 0),
+        score,
+        failed ? group.getString("error", 0) : null);
+  }
+
+  /** A row of {@link #FIDELITY_LAYERS}. */
+  static Group of(LayerRow row) {
+    Group group = new SimpleGroup(FIDELITY_LAYERS.schema);
+    group.add("doc_id", row.docId());
+    group.add("content_sha256", row.contentSha256());
+    group.add("mode", row.mode());
+    group.add("layer", row.layer());
+    group.add("error", row.error());
+    group.add("last_error", row.lastError());
+    group.add("recall", row.recall());
+    return group;
+  }
+
+  /** What {@link #of(LayerRow)} made a row of. */
+  static LayerRow layer(Group group) {
+    return new LayerRow(
+        group.getString("doc_id", 0),
+        group.getString("content_sha256", 0),
+        group.getString("mode", 0),
+        group.getInteger("layer", 0),
+        group.getDouble("error", 0),
+        group.getDouble("last_error", 0),
+        group.getDouble("recall", 0));
   }
 }

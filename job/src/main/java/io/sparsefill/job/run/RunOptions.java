@@ -129,14 +129,7 @@ public record RunOptions(
     return new RunOptions(
         values.required(RunOption.MODEL),
         input(values),
-        new Tokens(
-            values.read(RunOption.BOS, BosPolicy::of),
-            values.integer(RunOption.MAX_TOKENS, 0),
-            values.choice(
-                RunOption.ON_TOO_LONG,
-                Arrays.stream(OnTooLong.values()).map(OnTooLong::label).toList(),
-                word -> OnTooLong.valueOf(word.toUpperCase(Locale.ROOT))),
-            answers ? values.integer(RunOption.MAX_NEW_TOKENS, 1) : 0),
+        tokens(values, answers ? values.integer(RunOption.MAX_NEW_TOKENS, 1) : 0),
         compute(
             values.required(RunOption.ATTENTION),
             values.text(RunOption.PATTERNS),
@@ -151,6 +144,22 @@ public record RunOptions(
         values.text(RunOption.MASTER));
   }
 
+  /**
+   * How text becomes tokens.
+   *
+   * @param maxNewTokens tokens that an answer may have; 0 when nothing is asked
+   */
+  public static Tokens tokens(OptionValues values, int maxNewTokens) {
+    return new Tokens(
+        values.read(RunOption.BOS, BosPolicy::of),
+        values.integer(RunOption.MAX_TOKENS, 0),
+        values.choice(
+            RunOption.ON_TOO_LONG,
+            Arrays.stream(OnTooLong.values()).map(OnTooLong::label).toList(),
+            word -> OnTooLong.valueOf(word.toUpperCase(Locale.ROOT))),
+        maxNewTokens);
+  }
+
   /** How to pre-fill: what decides numbers as said here, backend and weights as given. */
   public static Compute compute(
       String attention, String patterns, RopeFrequencies frequencies, OptionValues values) {
@@ -163,7 +172,8 @@ public record RunOptions(
         frequencies);
   }
 
-  private static InputOptions input(OptionValues values) {
+  /** Which documents are read. */
+  public static InputOptions input(OptionValues values) {
     List<String> formats = new ArrayList<>(List.of("auto"));
     for (InputFormat format : InputFormat.values()) {
       formats.add(format.label());

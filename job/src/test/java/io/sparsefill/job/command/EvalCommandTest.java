@@ -1,6 +1,7 @@
 package io.sparsefill.job.command;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -8,6 +9,7 @@ import io.sparsefill.job.report.Unit;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -145,7 +147,68 @@ class EvalCommandTest {
   }
 
   private static String text(String html) {
-    return html.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+    return html.replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&#39;", "'")
+        .replace("&amp;", "&");
+  }
+
+  /** Dense attention and a pattern that holds every tile are the oracles. */
+  @Test
+  void fidelityComparesModesWithDenseAttentionOnDocuments() throws Exception {
+    Path input = Cli.documents(folder.resolve("in.jsonl"), 2, 500);
+    Files.writeString(input, Cli.line("empty", "") + "\n", StandardOpenOption.APPEND);
+    Path output = folder.resolve("out");
+    Object[] command = {
+      "--fidelity",
+      "--input",
+      input,
+      "--positions",
+      "10",
+      "--attention",
+      "dense,vertical-slash:2000:2000,a-shape:64:64"
+    };
+    JsonNode totals = eval(output, command).expect(ExitCode.PROBLEMS).json();
+    assertThat(totals.get("failed").asInt()).as("the empty one, three modes").isEqualTo(3);
+    String numbers =
+        "doc_id, positions, top1_agreed, top1_last, kl_last, kl_mean, kl_max, nll, layer_error, recall, density";
+    for (Row row : Cli.rows(output, "fidelity", numbers, "mode = 'dense' and error is null")) {
+      assertThat(row.getInt(1)).isEqualTo(11);
+      assertThat(row.getInt(2)).isEqualTo(11);
+      assertThat(row.getBoolean(3)).isTrue();
+      assertThat(List.of(row.getDouble(4), row.getDouble(5), row.getDouble(6), row.getDouble(8)))
+          .containsOnly(0.0);
+      assertThat(row.getDouble(9)).isCloseTo(1, within(1e-5));
+      assertThat(row.getDouble(10)).isEqualTo(1);
+    }
+    List<Row> all =
+        Cli.rows(output, "fidelity", numbers, "mode like 'vertical%' and error is null");
+    List<Row> few = Cli.rows(output, "fidelity", numbers, "mode like 'a-shape%' and error is null");
+    assertThat(all).hasSize(2);
+    assertThat(few).hasSize(2);
+    assertThat(all).allSatisfy(row -> assertThat(row.getDouble(6)).isLessThan(1e-4));
+    assertThat(few).allSatisfy(row -> assertThat(row.getDouble(5)).isGreaterThan(1e-3));
+    assertThat(few).allSatisfy(row -> assertThat(row.getDouble(8)).isBetween(0.01, 1.5));
+    assertThat(few).allSatisfy(row -> assertThat(row.getDouble(9)).isLessThan(0.999));
+    assertThat(Cli.rows(output, "fidelity_layers", "layer", "doc_id = 'd0' and mode = 'dense'"))
+        .hasSize(4);
+    assertThat(text(Files.readString(output.resolve("report.html"))))
+        .contains(
+            "KL divergence by density", "Error of the attention's output by layer", ">empty<");
+    JsonNode summary = new ObjectMapper().readTree(output.resolve("summary.json").toFile());
+    assertThat(summary.get("fidelity")).hasSize(3);
+    assertThat(summary.get("fidelity").get(2).get("documents").asInt()).isEqualTo(3);
+    assertThat(summary.get("fidelity").get(2).get("kl_mean").asDouble())
+        .isCloseTo(
+            few.stream().mapToDouble(row -> row.getDouble(5)).average().orElseThrow(),
+            within(1e-12));
+
+    assertThat(eval(output, command).json().get("computed").asInt()).as("what failed").isEqualTo(3);
+    assertThat(
+            eval(output, with(command, "--max-tokens", "100", "--on-too-long", "truncate"))
+                .expect(ExitCode.USAGE)
+                .err())
+        .contains("fidelity_truncated_to is never, now 100");
   }
 
   /** A text that is too short for a length fails; what else there is does not. */
@@ -197,6 +260,12 @@ class EvalCommandTest {
 
   static Stream<Arguments> badInput() {
     return Stream.of(
+        Arguments.of("--samples 3", "nothing is asked for; give --tasks"),
+        Arguments.of("--fidelity --input x", "--tasks is missing"),
+        Arguments.of("--fidelity --tasks kv", "--input is missing"),
+        Arguments.of("--fidelity --input x --tasks kv --positions 0", "at least 1 is needed"),
+        Arguments.of(
+            "--fidelity --input x --tasks kv --attention static:5:5", "Cannot compare static:5:5"),
         Arguments.of("--tasks kv,niddle", "Unknown task 'niddle': accepted are ruler"),
         Arguments.of("--tasks kv --attention dense,fast", "Unknown attention 'fast': "),
         Arguments.of("--tasks kv --attention dense,,fast", "an entry is empty"),
