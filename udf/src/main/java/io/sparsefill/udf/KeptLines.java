@@ -35,7 +35,7 @@ final class KeptLines {
 
   /** Forgets all lines: the next document that is pre-filled to its end chooses anew. */
   void forget() {
-    layers = Map.of();
+    layers.clear();
     given = null;
   }
 
