@@ -63,7 +63,7 @@ public final class ObservedLayer {
     this.exact = exact;
     this.tried = tried;
     List<HeadPattern> dense = Collections.nCopies(shape.heads(), new HeadPattern.Dense());
-    try (AttentionIndex index = index(dense)) {
+    try (AttentionIndex index = index(dense, false)) {
       backend.attention(index, shape, inputs.q, inputs.k, inputs.v, exact);
     }
   }
@@ -84,23 +84,23 @@ public final class ObservedLayer {
    * @param patterns one for each head
    */
   public long[] tiles(List<HeadPattern> patterns) {
-    try (AttentionIndex index = index(patterns)) {
+    try (AttentionIndex index = index(patterns, false)) {
       return index.headTiles();
     }
   }
 
   /**
-   * Computes attention with patterns, and compares it with the exact one. Heads compute what their
-   * pattern says, also where dense would not cost more.
+   * Computes attention with patterns, and compares it with the exact one.
    *
    * @param patterns one for each head
+   * @param dispatch whether a head whose pattern would not cost less runs densely
    * @return one for each head
    * @throws ArithmeticException if an output is not finite
    */
-  public List<HeadFidelity> fidelity(List<HeadPattern> patterns) {
+  public List<HeadFidelity> fidelity(List<HeadPattern> patterns, boolean dispatch) {
     long[] tiles;
     double[] recall;
-    try (AttentionIndex index = index(patterns)) {
+    try (AttentionIndex index = index(patterns, dispatch)) {
       backend.attention(index, shape, inputs.q, inputs.k, inputs.v, tried);
       tiles = index.headTiles();
       if (mass == null) {
@@ -120,8 +120,8 @@ public final class ObservedLayer {
     return heads;
   }
 
-  private AttentionIndex index(List<HeadPattern> patterns) {
-    return backend.index(patterns, shape, false, 0, inputs.q, inputs.k);
+  private AttentionIndex index(List<HeadPattern> patterns, boolean dispatch) {
+    return backend.index(patterns, shape, dispatch, 0, inputs.q, inputs.k);
   }
 
   /** Sums of squares of each head. */

@@ -82,7 +82,7 @@ class CudaObserveTest {
             public void layer(ObservedLayer layer) {
               for (int p = 0; p < PATTERNS.size(); p++) {
                 List<HeadPattern> patterns = same(PATTERNS.get(p), layer.shape());
-                List<HeadFidelity> heads = layer.fidelity(patterns);
+                List<HeadFidelity> heads = layer.fidelity(patterns, false);
                 found.get(p).addAll(heads);
                 assertThat(layer.tiles(patterns))
                     .containsExactly(heads.stream().mapToLong(HeadFidelity::tiles).toArray());

@@ -40,7 +40,7 @@ class DenseWalkTest {
     @Override
     public void layer(ObservedLayer layer) throws IOException {
       layers.add(layer.number());
-      assertThat(layer.fidelity(patterns(layer.shape())))
+      assertThat(layer.fidelity(patterns(layer.shape()), false))
           .hasSize(TinyModel.HEADS)
           .allSatisfy(head -> assertThat(head.error()).isPositive());
     }

@@ -126,7 +126,7 @@ class ObservedLayerTest {
       observe(
           made,
           layer -> {
-            List<HeadFidelity> found = layer.fidelity(List.of(pattern, pattern));
+            List<HeadFidelity> found = layer.fidelity(List.of(pattern, pattern), false);
             for (int head = 0; head < 2; head++) {
               checkAgainstMask(made, head, found.get(head));
             }
@@ -188,7 +188,7 @@ class ObservedLayerTest {
         new Made(300, 2, 0, 2),
         layer -> {
           HeadPattern all = new HeadPattern.AShape(64, 300);
-          for (HeadFidelity head : layer.fidelity(List.of(all, all))) {
+          for (HeadFidelity head : layer.fidelity(List.of(all, all), false)) {
             assertThat(head.tiles()).isEqualTo(15);
             assertThat(head.error()).isZero();
             assertThat(head.lastError()).isZero();

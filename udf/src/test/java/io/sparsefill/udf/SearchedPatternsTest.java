@@ -103,7 +103,7 @@ class SearchedPatternsTest {
 
     @Override
     public void layer(ObservedLayer layer) {
-      heads.addAll(layer.fidelity(patterns(layer.number())));
+      heads.addAll(layer.fidelity(patterns(layer.number()), false));
       causalTiles = CostMatching.causalTiles(layer.shape());
     }
 

@@ -52,7 +52,7 @@ public final class SampleSearch implements LayerObserver {
       for (int head = 0; head < size.length; head++) {
         patterns.add(candidates.get(c).at(size[head]));
       }
-      List<HeadFidelity> found = layer.fidelity(patterns);
+      List<HeadFidelity> found = layer.fidelity(patterns, false);
       long causal = CostMatching.causalTiles(layer.shape());
       for (int head = 0; head < size.length; head++) {
         HeadFidelity one = found.get(head);
