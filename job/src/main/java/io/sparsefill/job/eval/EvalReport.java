@@ -69,9 +69,10 @@ final class EvalReport {
     sections.add(report.settings());
     return new Page(
         "Attention modes of " + model,
-        "%,d samples of %d modes by %s, %d failed%s"
+        "%,d rows of samples and %,d of documents, %d modes, by %s; %d failed%s"
             .formatted(
                 summary.samples(),
+                summary.fidelity().stream().mapToInt(FidelityCell::documents).sum(),
                 summary.modes().size(),
                 summary.settings().get(EvalSettings.BACKEND),
                 summary.failed(),

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sparsefill.job.report.Unit;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -239,6 +240,43 @@ class EvalCommandTest {
         .contains("Failed samples", "ppl-2000-0", "The same command asks them again.");
     assertThat(eval(output, command).expect(ExitCode.PROBLEMS).json().get("computed").asInt())
         .isEqualTo(1);
+  }
+
+  /** The bundled model, made for fewer tokens by its configuration. */
+  @Test
+  void lengthsBeyondTheModelAreMarked() throws Exception {
+    Path model = Files.createDirectory(folder.resolve("short"));
+    try (Stream<Path> files = Files.list(Cli.MODEL)) {
+      for (Path file : files.filter(Files::isRegularFile).toList()) {
+        Files.copy(file, model.resolve(file.getFileName()));
+      }
+    }
+    Path config = model.resolve("config.json");
+    ObjectNode json = (ObjectNode) new ObjectMapper().readTree(config.toFile());
+    Files.writeString(config, json.put("max_position_embeddings", 512).toString());
+    Path output = folder.resolve("out");
+    Cli.run(
+            "eval",
+            "--model",
+            model,
+            "--output",
+            output,
+            "--tasks",
+            "passkey",
+            "--lengths",
+            "500,700",
+            "--samples",
+            "1",
+            "--attention",
+            "dense",
+            "--backend",
+            "cpu")
+        .expect(ExitCode.DONE);
+    JsonNode summary = new ObjectMapper().readTree(output.resolve("summary.json").toFile());
+    assertThat(summary.get("lengths_beyond_model").toString()).isEqualTo("[700]");
+    assertThat(Files.readString(output.resolve("report.html")))
+        .contains("700* tokens", "500 tokens", "lengths with a * are beyond the 512 tokens")
+        .doesNotContain("500*");
   }
 
   @Test
