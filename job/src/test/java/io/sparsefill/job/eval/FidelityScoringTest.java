@@ -18,7 +18,7 @@ class FidelityScoringTest {
   }
 
   private static TokenizedDocument document(String id, int tokens) {
-    return new TokenizedDocument(id, "", "", new int[tokens], DocumentStatus.OK, null);
+    return new TokenizedDocument(id, "", "", new int[tokens], DocumentStatus.OK, null, null);
   }
 
   @Test
