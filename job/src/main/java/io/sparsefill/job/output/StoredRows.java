@@ -3,6 +3,7 @@ package io.sparsefill.job.output;
 import java.io.Closeable;
 import java.io.IOException;
 import java.util.Map;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.parquet.ParquetReadOptions;
 import org.apache.parquet.example.data.Group;
 import org.apache.parquet.filter2.compat.FilterCompat;
@@ -33,7 +34,7 @@ final class StoredRows implements Closeable {
       throws IOException {
     Builder builder = new Builder(storage.inputFile(path));
     builder
-        .withConf(storage.conf())
+        .withConf(new Configuration(storage.conf())) // the schema is for this reader alone
         .set(ReadSupport.PARQUET_READ_SCHEMA, columns.toString())
         .withFilter(filter)
         .usePageChecksumVerification();

@@ -7,6 +7,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.parquet.hadoop.api.ReadSupport;
+import org.apache.parquet.schema.MessageType;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -94,5 +97,16 @@ class StoredDocumentTest {
     Storage storage = new Storage(Outputs.CONF, out.toString());
     assertThat(read(new StoredDocument(storage, "c", "r1", files))).isEmpty();
     assertThat(read(new StoredDocument(storage, "a", "r2", files))).isEmpty();
+  }
+
+  @Test
+  void aReaderLeavesTheConfigurationThatItSharesAlone() throws Exception {
+    String file = write(1, 1 << 30).get(0);
+    Storage storage = new Storage(new Configuration(Outputs.CONF), out.toUri().toString());
+    MessageType layer = Table.KV.columns("layer");
+    try (StoredRows layers = StoredRows.open(storage, file, layer)) {
+      assertThat(layers.next().getType()).isEqualTo(layer);
+    }
+    assertThat(storage.conf().get(ReadSupport.PARQUET_READ_SCHEMA)).isNull();
   }
 }
