@@ -8,8 +8,6 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -17,23 +15,8 @@ import org.junit.jupiter.api.Test;
  * the tile index expanded to a mask, softmax in double. Outputs are NaN before each run, and the
  * rows around them are canaries.
  */
-public abstract class AttentionContract {
+public abstract class AttentionContract extends BackendContract {
   private static final int TILE = TileIndex.TILE;
-
-  private BackendUnderTest device;
-
-  /** Opens the backend. */
-  protected abstract BackendUnderTest open();
-
-  @BeforeEach
-  void openBackend() {
-    device = open();
-  }
-
-  @AfterEach
-  void closeBackend() {
-    device.close();
-  }
 
   @Test
   void everyKindOfIndexAtOddLengthsMatchesTheDenseMaskOracle() {

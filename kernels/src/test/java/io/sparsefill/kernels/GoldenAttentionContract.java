@@ -6,8 +6,6 @@ import io.sparsefill.kernels.attention.LineSelection;
 import java.io.IOException;
 import java.util.Collections;
 import java.util.List;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -15,22 +13,7 @@ import org.junit.jupiter.api.Test;
  * dense attention in float64, of MInference's kernels in bf16, and the lines that its estimate
  * chose.
  */
-public abstract class GoldenAttentionContract {
-  private BackendUnderTest device;
-
-  /** Opens the backend. */
-  protected abstract BackendUnderTest open();
-
-  @BeforeEach
-  void openBackend() {
-    device = open();
-  }
-
-  @AfterEach
-  void closeBackend() {
-    device.close();
-  }
-
+public abstract class GoldenAttentionContract extends BackendContract {
   @Test
   void denseAttentionEqualsTheStoredFloat64Output() throws IOException {
     try (ErrorBudget budget = new ErrorBudget("golden: dense against float64, Frobenius", 2e-3)) {

@@ -5,8 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.sparsefill.kernels.attention.TileIndex;
 import java.util.Arrays;
 import java.util.List;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -14,23 +12,8 @@ import org.junit.jupiter.params.provider.CsvSource;
  * What an index of every backend says about each head: its tiles and its keys. The oracle is {@link
  * PatternTiles}, the host's index of the lines and blocks that the backend itself selects.
  */
-public abstract class IndexReadingContract {
+public abstract class IndexReadingContract extends BackendContract {
   private static final int HEADS = 4;
-
-  private BackendUnderTest device;
-
-  /** Opens the backend. */
-  protected abstract BackendUnderTest open();
-
-  @BeforeEach
-  void openBackend() {
-    device = open();
-  }
-
-  @AfterEach
-  void closeBackend() {
-    device.close();
-  }
 
   @ParameterizedTest(name = "{0} tokens, window {1}, from query tile {2}")
   @CsvSource({"1,0,0", "65,0,0", "1000,0,0", "1000,0,5", "2100,300,0", "4096,0,0"})

@@ -95,7 +95,7 @@ class NativeLibraryTest {
         new NativeLibrary("lib/x.so", "a:b:1", List.of(folder), "-Djava.io.tmpdir");
     UnsatisfiedLinkError error =
         new UnsatisfiedLinkError(
-            "Error while loading\n at /tmp/x.so: libcuda.so.1: cannot open shared object file: No"
+            "Error while loading\n at folder/x.so: libcuda.so.1: cannot open shared object file: No"
                 + " such file or directory\n at java.base/x");
     assertThat(library.reason(error, getClass().getClassLoader()))
         .isEqualTo("libcuda.so.1: cannot open shared object file: No such file or directory");

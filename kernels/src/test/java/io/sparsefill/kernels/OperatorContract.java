@@ -7,7 +7,6 @@ import static org.assertj.core.api.Assertions.within;
 import io.sparsefill.kernels.Backend.QkNorm;
 import java.util.Arrays;
 import java.util.Random;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -15,26 +14,16 @@ import org.junit.jupiter.api.Test;
  * What the operators of every backend but attention must hold. The oracle of each is its definition
  * as plain loops in double.
  */
-public abstract class OperatorContract {
+public abstract class OperatorContract extends BackendContract {
   private static final int[] SIZES = {1, 7, 63, 64, 65};
 
-  private BackendUnderTest device;
   private Backend backend;
   private Random random;
 
-  /** Opens the backend. */
-  protected abstract BackendUnderTest open();
-
   @BeforeEach
-  void openBackend() {
-    device = open();
+  void begin() {
     backend = device.backend();
     random = new Random(11);
-  }
-
-  @AfterEach
-  void closeBackend() {
-    device.close();
   }
 
   private ErrorBudget budget(String family) {

@@ -8,8 +8,6 @@ import io.sparsefill.kernels.attention.TileIndex;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -17,23 +15,8 @@ import org.junit.jupiter.api.Test;
  * name, or all of them where that is not dearer. The oracle is {@link DenseMaskOracle} over the
  * host's index of those lines and tiles.
  */
-public abstract class PatternContract {
+public abstract class PatternContract extends BackendContract {
   private static final int TILE = TileIndex.TILE;
-
-  private BackendUnderTest device;
-
-  /** Opens the backend. */
-  protected abstract BackendUnderTest open();
-
-  @BeforeEach
-  void openBackend() {
-    device = open();
-  }
-
-  @AfterEach
-  void closeBackend() {
-    device.close();
-  }
 
   @Test
   void patternsComputeWhatTheirEstimatesSelect() {

@@ -146,19 +146,9 @@ class RetrievedBlocksTest {
   }
 
   private float[] run(AttentionInput input, HeadPattern pattern, int firstTile) {
-    AttentionShape shape = input.shape();
-    Backend backend = device.backend();
-    List<HeadPattern> patterns = Collections.nCopies(shape.heads(), pattern);
-    int width = shape.heads() * shape.headDim();
-    try (Tensor q = backend.upload(input.q(), "q");
-        Tensor k = backend.upload(input.k(), "k");
-        Tensor v = backend.upload(input.v(), "v");
-        Tensor out = backend.upload(ArrayMatrix.of(shape.tokens(), width, 0), "out");
-        AttentionIndex index = backend.index(patterns, shape, false, firstTile, q, k)) {
-      backend.attention(index, shape, q, k, v, out);
-      assertThat(index.cost().sparseHeads()).isEqualTo(shape.heads());
-      return backend.read(out);
-    }
+    Attended attended = Attended.of(device.backend(), input, pattern, firstTile);
+    assertThat(attended.cost().sparseHeads()).isEqualTo(input.shape().heads());
+    return attended.out();
   }
 
   /** Oracle: dense attention; nothing is far enough away to be retrieved, or all of it is. */

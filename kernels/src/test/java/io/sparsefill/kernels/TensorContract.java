@@ -10,7 +10,6 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Random;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -18,26 +17,16 @@ import org.junit.jupiter.api.Test;
  * What the tensors of every backend must hold: what is uploaded is read and packed again, bit by
  * bit, and rows outside and shapes that do not fit are refused.
  */
-public abstract class TensorContract {
+public abstract class TensorContract extends BackendContract {
   private static final int[] SIZES = {1, 7, 63, 64, 65};
 
-  private BackendUnderTest device;
   private Backend backend;
   private Random random;
 
-  /** Opens the backend. */
-  protected abstract BackendUnderTest open();
-
   @BeforeEach
-  void openBackend() {
-    device = open();
+  void begin() {
     backend = device.backend();
     random = new Random(11);
-  }
-
-  @AfterEach
-  void closeBackend() {
-    device.close();
   }
 
   private ArrayMatrix matrix(int rows, int cols) {

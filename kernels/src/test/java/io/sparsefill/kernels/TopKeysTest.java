@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.sparsefill.kernels.attention.TileIndex;
 import io.sparsefill.kernels.cpu.CpuUnderTest;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
@@ -104,18 +103,7 @@ class TopKeysTest {
   }
 
   private float[] run(AttentionInput input, HeadPattern pattern, int firstTile) {
-    AttentionShape shape = input.shape();
-    Backend backend = device.backend();
-    List<HeadPattern> patterns = Collections.nCopies(shape.heads(), pattern);
-    int width = shape.heads() * shape.headDim();
-    try (Tensor q = backend.upload(input.q(), "q");
-        Tensor k = backend.upload(input.k(), "k");
-        Tensor v = backend.upload(input.v(), "v");
-        Tensor out = backend.upload(ArrayMatrix.of(shape.tokens(), width, 0), "out");
-        AttentionIndex index = backend.index(patterns, shape, false, firstTile, q, k)) {
-      backend.attention(index, shape, q, k, v, out);
-      return backend.read(out);
-    }
+    return Attended.of(device.backend(), input, pattern, firstTile).out();
   }
 
   @Test
