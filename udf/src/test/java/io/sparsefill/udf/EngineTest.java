@@ -81,19 +81,9 @@ class EngineTest {
     Numbers one = Numbers.of(TestOptions.of(model).attention(attention));
     Numbers two = Numbers.of(TestOptions.of(model).attention(attention).threads(2));
     assertThat(two.density()).isEqualTo(one.density());
-    assertThat(distance(two.logits()[0], one.logits()[0])).isLessThan(1e-5);
-    assertThat(distance(two.nll(), one.nll())).isLessThan(1e-5);
-    assertThat(distance(two.hidden(), one.hidden())).isLessThan(1e-5);
-  }
-
-  private static double distance(float[] actual, float[] expected) {
-    double error = 0;
-    double size = 0;
-    for (int i = 0; i < expected.length; i++) {
-      error += Math.pow(actual[i] - expected[i], 2);
-      size += Math.pow(expected[i], 2);
-    }
-    return Math.sqrt(error / size);
+    assertThat(Distance.relative(two.logits()[0], one.logits()[0])).isLessThan(1e-5);
+    assertThat(Distance.relative(two.nll(), one.nll())).isLessThan(1e-5);
+    assertThat(Distance.relative(two.hidden(), one.hidden())).isLessThan(1e-5);
   }
 
   /** Oracle: the contract of {@link Engine#prefill}; the sink is called on another thread. */

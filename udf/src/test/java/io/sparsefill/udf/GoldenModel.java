@@ -124,13 +124,7 @@ record GoldenModel(Safetensors expected) {
   double norm(String key, float[] actual) {
     float[] golden = values(key);
     assertThat(actual).as(key).hasSameSizeAs(golden);
-    double error = 0;
-    double size = 0;
-    for (int i = 0; i < golden.length; i++) {
-      error += Math.pow(actual[i] - golden[i], 2);
-      size += Math.pow(golden[i], 2);
-    }
-    return Math.sqrt(error / size);
+    return Distance.relative(actual, golden);
   }
 
   /** A stored tensor, row-major. */

@@ -84,14 +84,15 @@ class LastLayerShortcutTest {
     for (int l = 0; l < config.layers(); l++) {
       for (boolean keys : new boolean[] {true, false}) {
         assertThat(
-                distance(kv.layer(l, keys, config, length), fullKv.layer(l, keys, config, length)))
+                Distance.relative(
+                    kv.layer(l, keys, config, length), fullKv.layer(l, keys, config, length)))
             .as("%d tokens, layer %d, kv only", length, l)
             .isLessThan(TOLERANCE);
       }
     }
 
     PrefillResult hidden = options(model, attention).emit(Emit.HIDDEN).prefill(tokens, null);
-    assertThat(distance(hidden.lastHidden(), full.lastHidden()))
+    assertThat(Distance.relative(hidden.lastHidden(), full.lastHidden()))
         .as("%d tokens, hidden only", length)
         .isLessThan(TOLERANCE);
 
@@ -104,7 +105,7 @@ class LastLayerShortcutTest {
       int rows = Math.min(positions, length);
       assertThat(last.lastLogits()).hasNumberOfRows(rows);
       for (int r = 0; r < rows; r++) {
-        assertThat(distance(last.lastLogits()[r], full.lastLogits()[length - rows + r]))
+        assertThat(Distance.relative(last.lastLogits()[r], full.lastLogits()[length - rows + r]))
             .as("%d tokens, logits of the last %d, row %d", length, positions, r)
             .isLessThan(TOLERANCE);
       }
@@ -125,17 +126,6 @@ class LastLayerShortcutTest {
     return options
         .attention("minference")
         .patterns(PatternTable.uniform(entry, config.layers(), config.heads()).toJson());
-  }
-
-  private static double distance(float[] actual, float[] expected) {
-    assertThat(actual).hasSameSizeAs(expected);
-    double error = 0;
-    double size = 0;
-    for (int i = 0; i < expected.length; i++) {
-      error += Math.pow(actual[i] - expected[i], 2);
-      size += Math.pow(expected[i], 2);
-    }
-    return Math.sqrt(error / size);
   }
 
   /** Oracle: tiles counted by hand for 16 query tiles; 136 are causal. */
