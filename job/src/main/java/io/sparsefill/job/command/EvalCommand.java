@@ -104,24 +104,10 @@ final class EvalCommand implements Callable<Integer> {
   static CommandLine line() {
     return SharedOptions.line(
         new EvalCommand(),
-        List.of(
-            RunOption.MODEL,
-            RunOption.INPUT,
-            RunOption.FORMAT,
-            RunOption.ID_COLUMN,
-            RunOption.TEXT_COLUMN,
-            RunOption.TOKENS_COLUMN,
-            RunOption.LIMIT,
-            RunOption.MAX_TOKENS,
-            RunOption.ON_TOO_LONG,
-            RunOption.OUTPUT,
-            RunOption.PATTERNS,
-            RunOption.BACKEND,
-            RunOption.REQUIRE_GPU,
-            RunOption.WEIGHTS,
-            RunOption.ROPE_FREQUENCIES,
-            RunOption.BOS,
-            RunOption.MASTER));
+        List.of(RunOption.MODEL, RunOption.INPUT),
+        SharedOptions.READING,
+        List.of(RunOption.MAX_TOKENS, RunOption.ON_TOO_LONG, RunOption.OUTPUT, RunOption.PATTERNS),
+        SharedOptions.COMPUTING);
   }
 
   @Override

@@ -103,19 +103,9 @@ final class SearchPatternsCommand implements Callable<Integer> {
   static CommandLine line() {
     return SharedOptions.line(
         new SearchPatternsCommand(),
-        List.of(
-            RunOption.MODEL,
-            RunOption.FORMAT,
-            RunOption.ID_COLUMN,
-            RunOption.TEXT_COLUMN,
-            RunOption.TOKENS_COLUMN,
-            RunOption.LIMIT,
-            RunOption.BACKEND,
-            RunOption.REQUIRE_GPU,
-            RunOption.WEIGHTS,
-            RunOption.ROPE_FREQUENCIES,
-            RunOption.BOS,
-            RunOption.MASTER));
+        List.of(RunOption.MODEL),
+        SharedOptions.READING,
+        SharedOptions.COMPUTING);
   }
 
   @Override

@@ -15,13 +15,35 @@ import picocli.CommandLine.Model.OptionSpec;
  * beneath it.
  */
 final class SharedOptions {
+  /** How documents are read. */
+  static final List<RunOption> READING =
+      List.of(
+          RunOption.FORMAT,
+          RunOption.ID_COLUMN,
+          RunOption.TEXT_COLUMN,
+          RunOption.TOKENS_COLUMN,
+          RunOption.LIMIT);
+
+  /** What computes, and how. */
+  static final List<RunOption> COMPUTING =
+      List.of(
+          RunOption.BACKEND,
+          RunOption.REQUIRE_GPU,
+          RunOption.WEIGHTS,
+          RunOption.ROPE_FREQUENCIES,
+          RunOption.BOS,
+          RunOption.MASTER);
+
   private SharedOptions() {}
 
   /** The subcommand of an annotated object, with these options. */
-  static CommandLine line(Object command, List<RunOption> options) {
+  @SafeVarargs
+  static CommandLine line(Object command, List<RunOption>... options) {
     CommandLine line = new CommandLine(command);
-    for (RunOption option : options) {
-      line.getCommandSpec().addOption(spec(option));
+    for (List<RunOption> group : options) {
+      for (RunOption option : group) {
+        line.getCommandSpec().addOption(spec(option));
+      }
     }
     return line;
   }
