@@ -9,11 +9,13 @@ import io.sparsefill.kernels.HostMatrix;
 import io.sparsefill.kernels.Tensor;
 import io.sparsefill.kernels.Workers;
 import io.sparsefill.kernels.cpu.CpuBackend;
+import io.sparsefill.udf.search.Budget;
 import io.sparsefill.udf.search.Candidate;
 import io.sparsefill.udf.search.CostMatching;
 import io.sparsefill.udf.search.HeadScore;
 import io.sparsefill.udf.search.PatternChoice;
 import io.sparsefill.udf.search.SampleSearch;
+import io.sparsefill.udf.search.Trial;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -229,8 +231,9 @@ class ObservedLayerTest {
     List<Candidate> candidates =
         Candidate.parse(
             "vertical-slash:3000:200,vertical-slash:30:2048,a-shape:1024:4096,block-sparse");
-    CostMatching matching = new CostMatching(0.25, 0.03);
-    SampleSearch search = new SampleSearch(candidates, matching);
+    Budget budget = new Budget(0.25, 0.03, List.of(0.25));
+    List<Trial> trials = Trial.of(candidates, budget.levels());
+    SampleSearch search = new SampleSearch(trials, new CostMatching(0.03));
     made.observe(search);
     for (HeadScore score : search.scores()) {
       assertThat(score.causalTiles()).isEqualTo(64 * 65 / 2);
@@ -245,7 +248,7 @@ class ObservedLayerTest {
             List<HeadPattern> patterns = new ArrayList<>();
             long[] tiles = new long[3];
             for (HeadScore score : search.scores()) {
-              if (score.candidate() == c) {
+              if (score.trial() == c) {
                 patterns.add(candidates.get(c).at(score.size()));
                 tiles[score.head()] = score.tiles();
               }
@@ -254,10 +257,9 @@ class ObservedLayerTest {
           }
         });
 
-    PatternChoice choice =
-        PatternChoice.of(List.of(List.of(search.scores())), candidates, matching);
+    PatternChoice choice = PatternChoice.of(List.of(List.of(search.scores())), trials, budget);
     assertThat(choice.layer(0))
-        .extracting(chosen -> candidates.get(chosen.candidate()).name())
+        .extracting(chosen -> chosen.trial().candidate().name())
         .containsExactly("vertical-slash:3000:200", "vertical-slash:30:2048", "block-sparse");
     assertThat(choice.layer(0))
         .allSatisfy(chosen -> assertThat(chosen.recall()).isGreaterThan(0.8));

@@ -5,11 +5,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.attention.PatternTable;
+import io.sparsefill.udf.search.Budget;
 import io.sparsefill.udf.search.Candidate;
 import io.sparsefill.udf.search.CostMatching;
 import io.sparsefill.udf.search.HeadScore;
 import io.sparsefill.udf.search.PatternChoice;
 import io.sparsefill.udf.search.SampleSearch;
+import io.sparsefill.udf.search.Trial;
 import io.sparsefill.udf.text.BosPolicy;
 import io.sparsefill.udf.text.TextTokenizer;
 import java.nio.file.Path;
@@ -31,12 +33,12 @@ class SearchedPatternsTest {
   void aSearchedTableHasASmallerErrorThanAnyUniformVerticalSlashOfTheSameTiles() throws Exception {
     Path model = SharedMaterial.model("needle-2m");
     List<Candidate> candidates = Candidate.parse(Candidate.DEFAULT_SPACE);
-    CostMatching target = new CostMatching(DENSITY, 0.03);
+    Budget target = new Budget(DENSITY, 0.03, List.of(DENSITY));
+    List<Trial> trials = Trial.of(candidates, target.levels());
     try (Engine engine = Engine.open(TestOptions.of(model).emit(Emit.HIDDEN).threads(2).build())) {
-      SampleSearch search = new SampleSearch(candidates, target);
+      SampleSearch search = new SampleSearch(trials, new CostMatching(0.03));
       engine.observe(tokens(model, 11), search);
-      PatternChoice choice =
-          PatternChoice.of(List.of(List.of(search.scores())), candidates, target);
+      PatternChoice choice = PatternChoice.of(List.of(List.of(search.scores())), trials, target);
       PatternTable table = choice.table();
       int layers = engine.config().layers();
       int heads = engine.config().heads();
@@ -56,13 +58,14 @@ class SearchedPatternsTest {
       engine.observe(unseen, searched);
       List<Candidate> uniform =
           candidates.stream().filter(c -> c.kind() == Candidate.Kind.VERTICAL_SLASH).toList();
-      SampleSearch others = new SampleSearch(uniform, new CostMatching(searched.density(), 0.02));
+      SampleSearch others =
+          new SampleSearch(Trial.of(uniform, List.of(searched.density())), new CostMatching(0.02));
       engine.observe(unseen, others);
       System.out.printf("searched: error %.4f at %.4f%n", searched.error(), searched.density());
       for (int c = 0; c < uniform.size(); c++) {
         int number = c;
         List<HeadScore> scores =
-            others.scores().stream().filter(score -> score.candidate() == number).toList();
+            others.scores().stream().filter(score -> score.trial() == number).toList();
         double error =
             scores.stream()
                 .mapToDouble(score -> Math.max(score.error(), score.lastError()))

@@ -36,6 +36,7 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true)
 final class SearchPatternsCommand implements Callable<Integer> {
   private static final String TOLERANCE = "0.03";
+  private static final String BUDGET = "uniform";
   private static final String SAMPLES = "8";
 
   @Spec private CommandSpec spec;
@@ -72,8 +73,7 @@ final class SearchPatternsCommand implements Callable<Integer> {
   @Option(
       names = "--density",
       paramLabel = "SHARE",
-      description =
-          "target: share of the causal tiles that each head computes on the longest samples")
+      description = "target: share of the causal tiles that a head computes on the longest samples")
   private Double density;
 
   @Option(
@@ -82,6 +82,17 @@ final class SearchPatternsCommand implements Callable<Integer> {
       description =
           "target: operations of each head's attention on the longest samples (default: the cost of a-shape:1024:4096)")
   private Double flops;
+
+  @Option(
+      names = "--budget",
+      paramLabel = "KIND",
+      description =
+          "uniform: the target is each head's; adaptive: it is the mean of all heads, and those get more tiles"
+              + " whose error falls most by them; 0.5,1,2: the same with these levels, relative to the target (default "
+              + BUDGET
+              + ")",
+      defaultValue = BUDGET)
+  private String budget;
 
   @Option(
       names = "--tolerance",
@@ -139,6 +150,7 @@ final class SearchPatternsCommand implements Callable<Integer> {
         SearchOptions.lengths(lengths),
         samples,
         new SearchTarget(density, flops),
+        SearchOptions.budget(budget),
         tolerance,
         SearchOptions.candidates(candidates));
   }

@@ -1,9 +1,9 @@
 package io.sparsefill.job.search;
 
 import io.sparsefill.kernels.attention.PatternTable;
-import io.sparsefill.udf.search.Candidate;
 import io.sparsefill.udf.search.HeadScore;
 import io.sparsefill.udf.search.PatternChoice;
+import io.sparsefill.udf.search.Trial;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,8 +19,8 @@ import org.apache.parquet.schema.MessageType;
 import org.apache.parquet.schema.MessageTypeParser;
 
 /**
- * The scores of a search as a Parquet file on the driver's machine: a row for each candidate on
- * each head of each sample.
+ * The scores of a search as a Parquet file on the driver's machine: a row for each candidate at
+ * each level on each head of each sample.
  */
 final class ScoresFile {
   private static final MessageType SCHEMA =
@@ -33,6 +33,7 @@ final class ScoresFile {
             required int32 layer;
             required int32 head;
             required binary candidate (STRING);
+            required double level;
             required binary pattern (STRING);
             required int32 first_size;
             required int32 second_size;
@@ -57,7 +58,7 @@ final class ScoresFile {
       Path file,
       List<Calibration.Sample> samples,
       List<List<HeadScore>> scores,
-      List<Candidate> candidates,
+      List<Trial> trials,
       PatternChoice choice)
       throws IOException {
     Path unfinished = file.resolveSibling(file.getFileName() + ".unfinished");
@@ -69,7 +70,7 @@ final class ScoresFile {
             .build()) {
       for (int i = 0; i < samples.size(); i++) {
         for (HeadScore score : scores.get(i)) {
-          writer.write(row(samples.get(i), score, candidates, choice));
+          writer.write(row(samples.get(i), score, trials, choice));
         }
       }
     }
@@ -77,20 +78,18 @@ final class ScoresFile {
   }
 
   private static Group row(
-      Calibration.Sample sample,
-      HeadScore score,
-      List<Candidate> candidates,
-      PatternChoice choice) {
-    Candidate candidate = candidates.get(score.candidate());
-    PatternTable.Entry entry = candidate.entry(score.size(), score.error());
-    int chosen = choice.layer(score.layer()).get(score.head()).candidate();
+      Calibration.Sample sample, HeadScore score, List<Trial> trials, PatternChoice choice) {
+    Trial trial = trials.get(score.trial());
+    PatternTable.Entry entry = trial.candidate().entry(score.size(), score.error());
+    Trial chosen = choice.layer(score.layer()).get(score.head()).trial();
     return new SimpleGroup(SCHEMA)
         .append("sample", sample.docId())
         .append("length", sample.length())
         .append("tokens", sample.tokens().length)
         .append("layer", score.layer())
         .append("head", score.head())
-        .append("candidate", candidate.name())
+        .append("candidate", trial.candidate().name())
+        .append("level", trial.density())
         .append("pattern", entry.pattern())
         .append("first_size", entry.first())
         .append("second_size", entry.second())
@@ -100,6 +99,6 @@ final class ScoresFile {
         .append("recall", score.recall())
         .append("output_error", score.error())
         .append("last_output_error", score.lastError())
-        .append("chosen", chosen == score.candidate());
+        .append("chosen", chosen.equals(trial));
   }
 }

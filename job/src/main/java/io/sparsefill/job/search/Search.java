@@ -16,12 +16,14 @@ import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.udf.EngineOptions;
 import io.sparsefill.udf.model.ModelConfig;
 import io.sparsefill.udf.model.ModelIdentity;
+import io.sparsefill.udf.search.Budget;
 import io.sparsefill.udf.search.Candidate;
 import io.sparsefill.udf.search.CostMatching;
 import io.sparsefill.udf.search.GivenSizes;
 import io.sparsefill.udf.search.HeadScore;
 import io.sparsefill.udf.search.PatternChoice;
 import io.sparsefill.udf.search.Sizes;
+import io.sparsefill.udf.search.Trial;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.ByteBuffer;
@@ -52,14 +54,15 @@ public final class Search {
   private static final Logger log = LoggerFactory.getLogger(Search.class);
 
   /** Changes when scores of earlier versions do not compare any more. */
-  private static final String VERSION = "1";
+  private static final String VERSION = "2";
 
   private final SparkSession spark;
   private final SearchOptions options;
   private final CheckedModel model;
   private final EngineOptions engine;
   private final Calibration calibration;
-  private final CostMatching matching;
+  private final Budget budget;
+  private final List<Trial> trials;
   private final List<Calibration.Sample> samples;
   private final List<List<HeadScore>> scores = new ArrayList<>();
   private int scoredBefore;
@@ -72,17 +75,23 @@ public final class Search {
     this.engine = model.engine(options.run(), PrefillTasks.of(spark).threads());
     this.calibration = calibration;
     this.samples = calibration.all();
-    this.matching = new CostMatching(density(), options.tolerance());
-    double cheapest = matching.cheapest(longest(), options.candidates());
-    if (cheapest > matching.density() * (1 + matching.tolerance())) {
+    double density = options.target().density(longest());
+    double cheapest = CostMatching.cheapest(longest(), options.candidates());
+    if (cheapest > density * (1 + options.tolerance())) {
       throw new UsageException(
           String.format(
               Locale.ROOT,
               "Cannot search at a density of %.4f: at %,d tokens the smallest patterns compute %.4f of the causal tiles; give a larger --density or --target-flops, or longer samples",
-              matching.density(),
+              density,
               longest().tokens(),
               cheapest));
     }
+    try {
+      this.budget = Budget.of(density, options.tolerance(), options.budget(), cheapest);
+    } catch (IllegalArgumentException e) {
+      throw new UsageException(e.getMessage(), e);
+    }
+    this.trials = Trial.of(options.candidates(), budget.levels());
   }
 
   /**
@@ -104,6 +113,7 @@ public final class Search {
             given.lengths(),
             given.samples(),
             given.target(),
+            given.budget(),
             given.tolerance(),
             given.candidates());
     int mostTokens = model.config().maxPositions();
@@ -160,10 +170,6 @@ public final class Search {
     }
   }
 
-  private double density() {
-    return options.target().density(longest());
-  }
-
   /** Attention over the longest sample. */
   private AttentionShape longest() {
     ModelConfig config = model.config();
@@ -192,8 +198,10 @@ public final class Search {
     fields.put(
         "candidates",
         options.candidates().stream().map(Candidate::name).collect(Collectors.joining(",")));
-    fields.put("density", Double.toString(matching.density()));
-    fields.put("tolerance", Double.toString(matching.tolerance()));
+    fields.put("density", Double.toString(budget.density()));
+    fields.put(
+        "levels", budget.levels().stream().map(String::valueOf).collect(Collectors.joining(",")));
+    fields.put("tolerance", Double.toString(budget.tolerance()));
     return fields;
   }
 
@@ -217,9 +225,9 @@ public final class Search {
 
   private void score(SearchWork work) throws IOException {
     int longest = calibration.samples().get(0).size();
-    score(work, 0, longest, matching);
+    score(work, 0, longest, new CostMatching(budget.tolerance()));
     choice(1); // refuses a target that nobody reaches before the shorter samples are scored
-    GivenSizes found = PatternChoice.sizes(scores, options.candidates());
+    GivenSizes found = PatternChoice.sizes(scores, trials);
     score(work, longest, samples.size(), found);
   }
 
@@ -244,7 +252,7 @@ public final class Search {
     new SampleJobs(spark)
         .run(
             missing,
-            new SampleTask(engine, options.candidates(), sizes),
+            new SampleTask(engine, trials, sizes),
             (sample, result) -> {
               work.store(sample.number(), result);
               found.put(sample.number(), result);
@@ -254,8 +262,8 @@ public final class Search {
 
   private SearchSummary write(long started) throws IOException {
     PatternChoice choice = choice();
-    List<CandidateTotal> totals = CandidateTotal.of(choice, options.candidates());
-    CandidateTotal all = totals.get(totals.size() - 1);
+    List<HeadTotal> totals = HeadTotal.byCandidate(choice, options.candidates());
+    HeadTotal all = totals.get(totals.size() - 1);
     Path report = Files.createDirectories(beside(options.output(), ".report"));
     SearchSummary summary =
         new SearchSummary(
@@ -264,18 +272,18 @@ public final class Search {
             calibration.lengths(),
             samples.size(),
             scoredBefore,
-            matching.density(),
+            budget.density(),
+            budget.levels(),
             all.density(),
             all.error(),
             all.recall(),
             (System.nanoTime() - started) / 1e9,
             options.output(),
             report);
-    ScoresFile.write(
-        report.resolve("scores.parquet"), samples, scores, options.candidates(), choice);
+    ScoresFile.write(report.resolve("scores.parquet"), samples, scores, trials, choice);
     SearchWork.write(
         report.resolve("index.html"),
-        SearchPage.of(model.folder(), summary, choice, options.candidates(), totals).html());
+        new SearchPage(summary, choice, options.candidates(), budget).page(model.folder()).html());
     SearchWork.write(options.output(), choice.table().toJson());
     return summary;
   }
@@ -293,31 +301,31 @@ public final class Search {
       from += length.size();
     }
     try {
-      return PatternChoice.of(byLength, options.candidates(), matching);
+      return PatternChoice.of(byLength, trials, budget);
     } catch (IllegalArgumentException e) {
       throw new UsageException(e.getMessage(), e);
     }
   }
 
   private void tell(SearchSummary summary, PrintWriter report) {
-    TextTable table = new TextTable("candidate", "heads", "density", "error", "recall");
-    int blocks = 0;
-    for (CandidateTotal total : CandidateTotal.of(choice(), options.candidates())) {
-      table.add(
-          total.name(),
-          total.heads(),
-          digits(total.density()),
-          digits(total.error()),
-          digits(total.recall()));
-      blocks += total.name().startsWith("block-sparse") ? total.heads() : 0;
+    PatternChoice choice = choice();
+    List<HeadTotal> candidates = HeadTotal.byCandidate(choice, options.candidates());
+    report.println(table("candidate", candidates));
+    if (budget.shared()) {
+      report.println(table("level", HeadTotal.byLevel(choice, budget)));
     }
-    report.println(table);
     report.printf(
         Locale.ROOT,
-        "%d samples; density and recall are means at %,d tokens, where a density of %.4f was the target.%n",
+        "%d samples; density and recall are means at %,d tokens, where a density of %.4f was the target%s.%n",
         summary.samples(),
         summary.lengths().get(0),
-        summary.targetDensity());
+        summary.targetDensity(),
+        budget.shared() ? " for the mean of all heads" : "");
+    int blocks =
+        candidates.stream()
+            .filter(total -> total.name().startsWith("block-sparse"))
+            .mapToInt(HeadTotal::heads)
+            .sum();
     if (blocks > 0) {
       report.println(
           "MInference's own code takes 100 tiles on the "
@@ -328,6 +336,19 @@ public final class Search {
     report.printf(
         "Patterns in %s; scores.parquet and index.html in %s%n",
         summary.output(), summary.report());
+  }
+
+  private static TextTable table(String first, List<HeadTotal> totals) {
+    TextTable table = new TextTable(first, "heads", "density", "error", "recall");
+    for (HeadTotal total : totals) {
+      table.add(
+          total.name(),
+          total.heads(),
+          digits(total.density()),
+          digits(total.error()),
+          digits(total.recall()));
+    }
+    return table;
   }
 
   private static String digits(double value) {

@@ -14,6 +14,7 @@ import java.util.List;
  * @param samples how many there were
  * @param scoredBefore how many of them an earlier call had scored
  * @param targetDensity what was aimed at, on the longest samples
+ * @param levels densities that patterns were tried at; with several, heads share the target
  * @param density of the patterns chosen, mean over heads, on the longest samples
  * @param error of the patterns chosen, mean over heads, at the worst length of each
  * @param recall of the patterns chosen, mean over heads, on the longest samples
@@ -28,6 +29,7 @@ public record SearchSummary(
     int samples,
     int scoredBefore,
     double targetDensity,
+    List<Double> levels,
     double density,
     double error,
     double recall,
@@ -40,7 +42,9 @@ public record SearchSummary(
     json.put("layers", layers).put("heads", heads);
     lengths.forEach(json.putArray("lengths")::add);
     json.put("samples", samples).put("scored_before", scoredBefore);
-    json.put("target_density", targetDensity).put("density", density);
+    json.put("target_density", targetDensity);
+    levels.forEach(json.putArray("levels")::add);
+    json.put("density", density);
     json.put("error", error).put("recall", recall);
     json.put("seconds", Math.round(seconds * 10) / 10.0);
     json.put("output", output.toString()).put("report", report.toString());

@@ -145,6 +145,35 @@ class SearchPatternsTest {
         .orElseThrow();
   }
 
+  @Test
+  void headsThatShareABudgetComeNearerToDenseWithAsManyTiles() throws IOException {
+    double same = search("--density", DENSITY).expect(0).json().get("error").asDouble();
+    Files.delete(output);
+    Cli cli = search("--density", DENSITY, "--budget", "0.6,1,1.6").expect(0);
+    assertThat(cli.out()).contains("level", "was the target for the mean of all heads");
+    JsonNode json = cli.json();
+    assertThat(json.get("levels").toString()).isEqualTo("[0.3,0.5,0.8]");
+    assertThat(json.get("density").asDouble()).isBetween(0.95 * DENSITY, DENSITY);
+    assertThat(json.get("error").asDouble()).isLessThan(same);
+    assertThat(beside(".report").resolve("index.html"))
+        .content()
+        .contains("in the mean of all heads", "Shared tiles");
+
+    List<Row> rows =
+        Cli.spark()
+            .read()
+            .parquet(beside(".report").resolve("scores.parquet").toString())
+            .where("chosen and length = 1000")
+            .collectAsList();
+    assertThat(rows).as("of the two longest samples").hasSize(2 * LAYERS * HEADS);
+    double mean =
+        rows.stream().mapToDouble(row -> row.getAs("density")).average().orElseThrow();
+    assertThat(mean).isCloseTo(json.get("density").asDouble(), near(mean));
+    assertThat(rows.stream().map(row -> row.<Double>getAs("level")).distinct())
+        .as("heads differ")
+        .hasSizeGreaterThan(1);
+  }
+
   /** The report's folder cannot be made, so the search ends when all is scored. */
   @Test
   void aSearchThatWasEndedGoesOnAndFindsTheSame() throws IOException {
@@ -167,6 +196,11 @@ class SearchPatternsTest {
     Cli other = search("--density", 0.4, "--lengths", "1000,250").expect(ExitCode.USAGE);
     assertThat(other.err())
         .contains("Cannot go on with the search in", "begun with density 0.5, now 0.4", "delete");
+
+    Cli shared =
+        search("--density", DENSITY, "--lengths", "1000,250", "--budget", "adaptive")
+            .expect(ExitCode.USAGE);
+    assertThat(shared.err()).contains("begun with levels 0.5, now 0.125,0.25");
 
     Path damaged = beside(".work").resolve("sample-00001.jsonl");
     String scores = Files.readString(damaged);
@@ -256,6 +290,10 @@ class SearchPatternsTest {
     refused(search("--density", 0.5, "--lengths", "40"), "--lengths 40", "at least 64");
     refused(search("--density", 0.5, "--samples", 0), "--samples 0");
     refused(search("--density", 0.5, "--tolerance", 0), "--tolerance 0.0");
+    refused(search("--density", 0.5, "--budget", "much"), "--budget much", "uniform, adaptive");
+    refused(search("--density", 0.5, "--budget", "1,0"), "'0' is no number above 0");
+    refused(search("--density", 0.5, "--budget", "0.5"), "--budget 0.5", "two levels");
+    refused(search("--density", 0.5, "--budget", "2,3"), "--budget 2,3", "at most 1");
     refused(Cli.run("search-patterns", "--model", Cli.MODEL, "--output", output), "--calibration");
     Files.write(calibration, List.of(Cli.line("short", 1, 2, 3)));
     refused(search("--density", 0.5), "longest document has 3 tokens", "a tile of 64");

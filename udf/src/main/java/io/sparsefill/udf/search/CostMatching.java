@@ -15,11 +15,10 @@ import java.util.List;
  * read from the index that the backend builds for it from the head's own queries and keys; all
  * heads of a layer are sized together.
  *
- * @param density tiles to compute, as a share of the causal ones
- * @param tolerance how far a cost may be from that, as a share of it. A step of one tile in every
- *     query tile may be larger; then the largest size below is taken
+ * @param tolerance how far a cost may be from a trial's, as a share of it. A step of one tile in
+ *     every query tile may be larger; then the largest size below is taken
  */
-public record CostMatching(double density, double tolerance) implements Sizes {
+public record CostMatching(double tolerance) implements Sizes {
   /** What a head runs while others still search: next to nothing to build. */
   private static final HeadPattern IDLE = new HeadPattern.AShape(1, 1);
 
@@ -28,23 +27,13 @@ public record CostMatching(double density, double tolerance) implements Sizes {
   /** Lines that hide each other cost less than their number says; hardly less than this part. */
   private static final int HIDDEN = 4;
 
-  /** Checks the numbers. */
+  /** Checks the number. */
   public CostMatching {
-    if (!(density > 0 && density <= 1)) {
-      throw new IllegalArgumentException(
-          "Cannot search for patterns of density %s: it is the share of the causal tiles that is computed, above 0 and at most 1"
-              .formatted(density));
-    }
     if (!(tolerance > 0 && tolerance < 1)) {
       throw new IllegalArgumentException(
           "Cannot search with a tolerance of %s: it must be above 0 and below 1"
               .formatted(tolerance));
     }
-  }
-
-  /** Tiles that one head shall compute. */
-  public double target(AttentionShape shape) {
-    return density * causalTiles(shape);
   }
 
   /** Tiles of one head's dense causal attention. */
@@ -53,7 +42,7 @@ public record CostMatching(double density, double tolerance) implements Sizes {
   }
 
   /** Density of the cheapest member of all candidates, if none of its lines hide each other. */
-  public double cheapest(AttentionShape shape, List<Candidate> candidates) {
+  public static double cheapest(AttentionShape shape, List<Candidate> candidates) {
     PatternCost costs = new PatternCost(shape, 0, FREE);
     long least = Long.MAX_VALUE;
     for (Candidate candidate : candidates) {
@@ -63,11 +52,12 @@ public record CostMatching(double density, double tolerance) implements Sizes {
   }
 
   @Override
-  public int[] of(ObservedLayer layer, Candidate candidate, int number) {
+  public int[] of(ObservedLayer layer, Trial trial, int number) {
+    Candidate candidate = trial.candidate();
     AttentionShape shape = layer.shape();
-    double target = target(shape);
+    double target = trial.density() * causalTiles(shape);
     int guess = sizeOfCost(shape, candidate, target);
-    int most = largestSize(shape, candidate);
+    int most = largestSize(shape, trial);
     SizeSearch[] heads = new SizeSearch[shape.heads()];
     for (int head = 0; head < heads.length; head++) {
       heads[head] = new SizeSearch(candidate.least(), most, guess, target, tolerance);
@@ -97,12 +87,12 @@ public record CostMatching(double density, double tolerance) implements Sizes {
   }
 
   @Override
-  public HeadPattern largest(AttentionShape shape, Candidate candidate, int number) {
-    return candidate.at(largestSize(shape, candidate));
+  public HeadPattern largest(AttentionShape shape, Trial trial, int number) {
+    return trial.candidate().at(largestSize(shape, trial));
   }
 
-  private int largestSize(AttentionShape shape, Candidate candidate) {
-    return sizeOfCost(shape, candidate, HIDDEN * target(shape));
+  private int largestSize(AttentionShape shape, Trial trial) {
+    return sizeOfCost(shape, trial.candidate(), HIDDEN * trial.density() * causalTiles(shape));
   }
 
   /** The size that costs so much if no line hides another; at most one that is dense. */

@@ -8,21 +8,23 @@ import java.util.Arrays;
 /**
  * Sizes that were found before, on longer documents.
  *
- * @param sizes [L][candidate][H]
+ * @param sizes [L][trial][H]
  */
 @SuppressWarnings("ArrayRecordComponent") // carried from the driver to tasks, never compared
 public record GivenSizes(int[][][] sizes) implements Sizes {
   @Override
-  public int[] of(ObservedLayer layer, Candidate candidate, int number) {
+  public int[] of(ObservedLayer layer, Trial trial, int number) {
     return sizes[layer.number()][number];
   }
 
   @Override
-  public HeadPattern largest(AttentionShape shape, Candidate candidate, int number) {
-    return candidate.at(
-        Arrays.stream(sizes)
-            .flatMapToInt(layer -> Arrays.stream(layer[number]))
-            .max()
-            .orElseThrow());
+  public HeadPattern largest(AttentionShape shape, Trial trial, int number) {
+    return trial
+        .candidate()
+        .at(
+            Arrays.stream(sizes)
+                .flatMapToInt(layer -> Arrays.stream(layer[number]))
+                .max()
+                .orElseThrow());
   }
 }

@@ -3,11 +3,11 @@ package io.sparsefill.udf.search;
 import java.io.Serializable;
 
 /**
- * What one candidate is worth on one head of one layer, on one sample.
+ * What one trial is worth on one head of one layer, on one sample.
  *
  * @param layer from 0
  * @param head query head, from 0
- * @param candidate its number in the list of candidates
+ * @param trial its number in the list of trials
  * @param size that it had, see {@link Candidate}
  * @param tiles score tiles that it computed
  * @param causalTiles score tiles of dense attention
@@ -18,7 +18,7 @@ import java.io.Serializable;
 public record HeadScore(
     int layer,
     int head,
-    int candidate,
+    int trial,
     int size,
     long tiles,
     long causalTiles,

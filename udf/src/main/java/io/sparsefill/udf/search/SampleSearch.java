@@ -10,30 +10,30 @@ import java.util.Collections;
 import java.util.List;
 
 /**
- * Scores all candidates on all heads of all layers, on one sample: the exact attention of a layer
- * is computed once for all of them, and each candidate takes one attention over all heads, each
- * head with its own size. Patterns compute what they say, also where a run would rather be dense.
+ * Tries all trials on all heads of all layers, on one sample: the exact attention of a layer is
+ * computed once for all of them, and each trial takes one attention over all heads, each head with
+ * its own size. Patterns compute what they say, also where a run would rather be dense.
  */
 public final class SampleSearch implements LayerObserver {
-  private final List<Candidate> candidates;
+  private final List<Trial> trials;
   private final Sizes sizes;
   private final List<HeadScore> scores = new ArrayList<>();
 
   /**
    * For one sample.
    *
-   * @param sizes gives each candidate its size
+   * @param sizes gives each trial its size
    */
-  public SampleSearch(List<Candidate> candidates, Sizes sizes) {
-    this.candidates = List.copyOf(candidates);
+  public SampleSearch(List<Trial> trials, Sizes sizes) {
+    this.trials = List.copyOf(trials);
     this.sizes = sizes;
   }
 
   @Override
   public List<List<HeadPattern>> largest(AttentionShape shape) {
     List<List<HeadPattern>> largest = new ArrayList<>();
-    for (int c = 0; c < candidates.size(); c++) {
-      HeadPattern pattern = sizes.largest(shape, candidates.get(c), c);
+    for (int t = 0; t < trials.size(); t++) {
+      HeadPattern pattern = sizes.largest(shape, trials.get(t), t);
       largest.add(Collections.nCopies(shape.heads(), pattern));
     }
     return largest;
@@ -41,16 +41,16 @@ public final class SampleSearch implements LayerObserver {
 
   @Override
   public void layer(ObservedLayer layer) throws InterruptedException {
-    for (int c = 0; c < candidates.size(); c++) {
+    for (int t = 0; t < trials.size(); t++) {
       if (Thread.interrupted()) {
         throw new InterruptedException(
             "The search was interrupted at layer %d, candidate %s"
-                .formatted(layer.number(), candidates.get(c).name()));
+                .formatted(layer.number(), trials.get(t).candidate().name()));
       }
-      int[] size = sizes.of(layer, candidates.get(c), c);
+      int[] size = sizes.of(layer, trials.get(t), t);
       List<HeadPattern> patterns = new ArrayList<>();
       for (int head = 0; head < size.length; head++) {
-        patterns.add(candidates.get(c).at(size[head]));
+        patterns.add(trials.get(t).candidate().at(size[head]));
       }
       List<HeadFidelity> found = layer.fidelity(patterns, false);
       long causal = CostMatching.causalTiles(layer.shape());
@@ -60,7 +60,7 @@ public final class SampleSearch implements LayerObserver {
             new HeadScore(
                 layer.number(),
                 head,
-                c,
+                t,
                 size[head],
                 one.tiles(),
                 causal,
@@ -71,7 +71,7 @@ public final class SampleSearch implements LayerObserver {
     }
   }
 
-  /** What was found: layers in order, in each the candidates in order, in each the heads. */
+  /** What was found: layers in order, in each the trials in order, in each the heads. */
   public List<HeadScore> scores() {
     return List.copyOf(scores);
   }

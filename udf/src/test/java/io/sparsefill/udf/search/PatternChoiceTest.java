@@ -12,7 +12,8 @@ import org.junit.jupiter.api.Test;
 class PatternChoiceTest {
   private static final List<Candidate> CANDIDATES =
       Candidate.parse("vertical-slash:1:9,a-shape:64:256,block-sparse");
-  private static final CostMatching TARGET = new CostMatching(0.1, 0.05);
+  private static final Budget BUDGET = new Budget(0.1, 0.05, List.of(0.1));
+  private static final List<Trial> TRIALS = Trial.of(CANDIDATES, BUDGET.levels());
 
   /** Scores of one layer with one head: size, tiles of 1000, errors of each candidate. */
   private static List<HeadScore> sample(double[]... candidates) {
@@ -35,7 +36,7 @@ class PatternChoiceTest {
 
   @SafeVarargs
   private static PatternChoice choice(List<List<HeadScore>>... byLength) {
-    return PatternChoice.of(List.of(byLength), CANDIDATES, TARGET);
+    return PatternChoice.of(List.of(byLength), TRIALS, BUDGET);
   }
 
   @Test
@@ -46,7 +47,7 @@ class PatternChoiceTest {
                 sample(of(400, 100, 0.1), of(5, 90, 0.3), of(3, 80, 0.4)),
                 sample(of(900, 96, 0.3), of(5, 90, 0.3), of(3, 80, 0.4))));
     PatternChoice.Chosen chosen = choice.layer(0).get(0);
-    assertThat(chosen.candidate()).isZero();
+    assertThat(chosen.trial()).isEqualTo(TRIALS.get(0));
     assertThat(chosen.size()).isEqualTo(600);
     assertThat(chosen.error()).isEqualTo(0.2);
     assertThat(chosen.recall()).isEqualTo(0.8);
@@ -61,7 +62,7 @@ class PatternChoiceTest {
         choice(
             List.of(sample(of(400, 100, 0.1), of(5, 100, 0.2), of(3, 100, 0.4))),
             List.of(sample(of(400, 300, 0.3), of(5, 300, 0.1), of(3, 300, 0.1))));
-    assertThat(choice.layer(0).get(0).candidate()).isEqualTo(1);
+    assertThat(choice.layer(0).get(0).trial()).isEqualTo(TRIALS.get(1));
     assertThat(choice.layer(0).get(0).error()).isEqualTo(0.2);
     assertThat(choice.layer(0).get(0).density()).as("of the longest").isEqualTo(0.1);
   }
@@ -73,7 +74,7 @@ class PatternChoiceTest {
             List.of(
                 sample(of(400, 100, 0.1, 0.5), of(5, 100, 0.3, 0.1), of(3, 100, 0.1, 0.4)),
                 sample(of(400, 100, 0.1, 0.7), of(5, 100, 0.1, 0.3), of(3, 100, 0.1, 0.4))));
-    assertThat(choice.layer(0).get(0).candidate()).isEqualTo(1);
+    assertThat(choice.layer(0).get(0).trial()).isEqualTo(TRIALS.get(1));
     assertThat(choice.layer(0).get(0).error()).isEqualTo(0.2);
   }
 
@@ -83,28 +84,28 @@ class PatternChoiceTest {
             choice(List.of(sample(of(400, 100, 0.2), of(5, 90, 0.2039), of(3, 80, 0.21))))
                 .layer(0)
                 .get(0)
-                .candidate())
-        .isEqualTo(1);
+                .trial())
+        .isEqualTo(TRIALS.get(1));
     assertThat(
             choice(List.of(sample(of(400, 100, 0.2), of(5, 90, 0.2041), of(3, 80, 0.21))))
                 .layer(0)
                 .get(0)
-                .candidate())
-        .isZero();
+                .trial())
+        .isEqualTo(TRIALS.get(0));
     assertThat(
             choice(List.of(sample(of(400, 90, 0.2), of(5, 90, 0.2), of(3, 90, 0.2))))
                 .layer(0)
                 .get(0)
-                .candidate())
+                .trial())
         .as("the first in the list, when all is equal")
-        .isZero();
+        .isEqualTo(TRIALS.get(0));
   }
 
   @Test
   void whoIsTooDearIsOutOfTheRace() {
     PatternChoice choice =
         choice(List.of(sample(of(80, 106, 0.01), of(5, 105, 0.3), of(3, 80, 0.4))));
-    assertThat(choice.layer(0).get(0).candidate()).isEqualTo(1);
+    assertThat(choice.layer(0).get(0).trial()).isEqualTo(TRIALS.get(1));
   }
 
   @Test
@@ -123,7 +124,53 @@ class PatternChoiceTest {
             List.of(
                 sample(of(400, 1, 0), of(5, 1, 0), of(3, 1, 0)),
                 sample(of(900, 1, 0), of(5, 1, 0), of(4, 1, 0))),
-            CANDIDATES);
+            TRIALS);
     assertThat(sizes.sizes()).isDeepEqualTo(new int[][][] {{{600}, {5}, {3}}});
+  }
+
+  /** Two heads; each candidate at two levels. */
+  private static List<HeadScore> heads(double[][] first, double[][] second) {
+    List<HeadScore> scores = new ArrayList<>();
+    for (int t = 0; t < first.length; t++) {
+      for (int head = 0; head < 2; head++) {
+        double[] one = head == 0 ? first[t] : second[t];
+        scores.add(
+            new HeadScore(
+                0, head, t, (int) one[0], (long) one[1], 1000, one[2], one[3], 1 - one[2]));
+      }
+    }
+    return scores;
+  }
+
+  @Test
+  void aSharedBudgetGivesTilesToTheHeadWhoseErrorTheyLowerMost() {
+    Budget shared = new Budget(0.1, 0.05, List.of(0.05, 0.15));
+    List<Trial> trials = Trial.of(Candidate.parse("a-shape:64:256,block-sparse"), shared.levels());
+    double[][] hardly = {
+      of(2, 50, 0.20), of(6, 150, 0.19), of(3, 50, 0.30), of(9, 150, 0.10, 0.25)
+    };
+    double[][] much = {of(2, 50, 0.90), of(6, 150, 0.60), of(3, 50, 0.80), of(9, 150, 0.30)};
+    PatternChoice choice = PatternChoice.of(List.of(List.of(heads(hardly, much))), trials, shared);
+    assertThat(choice.layer(0))
+        .extracting(PatternChoice.Chosen::trial)
+        .containsExactly(trials.get(0), trials.get(3));
+    assertThat(choice.layer(0))
+        .extracting(PatternChoice.Chosen::density)
+        .containsExactly(0.05, 0.15);
+    assertThat(choice.table().layer(0))
+        .containsExactly(
+            new PatternTable.Entry("stream_llm", 64, 64, 0.20),
+            new PatternTable.Entry("block_sparse", 9, 0, 0.30));
+  }
+
+  @Test
+  void aSharedBudgetThatNobodyReachesSaysWhatTheCheapestCost() {
+    Budget shared = new Budget(0.1, 0.05, List.of(0.05, 0.1));
+    List<Trial> trials = Trial.of(Candidate.parse("block-sparse"), shared.levels());
+    double[][] head = {of(1, 120, 0.2), of(2, 150, 0.1)};
+    assertThatThrownBy(() -> PatternChoice.of(List.of(List.of(heads(head, head))), trials, shared))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage(
+            "Cannot find patterns of density 0.1000: the cheapest candidates of all heads compute 0.1200 of the tiles; give a larger --density or --target-flops, or longer samples");
   }
 }
