@@ -40,8 +40,11 @@ import org.slf4j.LoggerFactory;
 public final class Eval {
   private static final Logger log = LoggerFactory.getLogger(Eval.class);
 
-  /** What a crash may cost. */
-  private static final long STORE_SECONDS = 30;
+  /** What a crash may cost, unless storing takes long. */
+  private static final long STORE_NANOSECONDS = 2_000_000_000L;
+
+  /** Between two writes of all rows is that many times as long as the first of them took. */
+  private static final int STORE_PAUSE = 20;
 
   private static final long POLL_MILLISECONDS = 200;
 
@@ -64,6 +67,7 @@ public final class Eval {
    * @return totals, and {@code failed}, how many samples have an error
    * @throws UsageException if an option, the model, the texts or the output folder cannot be used;
    *     nothing was computed
+   * @throws io.sparsefill.job.output.OutputRefused if another evaluation writes to that folder
    */
   public static ObjectNode execute(SparkSession spark, EvalOptions given, PrintWriter report)
       throws IOException {
@@ -78,15 +82,33 @@ public final class Eval {
     }
     Haystack haystack = given.texts() == null ? null : Texts.read(hadoop, given.texts());
     checkSamples(given, haystack);
+    Asked asked = new Asked(given, model, patterns, plans, haystack);
+    try (EvalFolder folder = EvalFolder.open(hadoop, given.output())) {
+      return execute(spark, asked, folder, report, started);
+    }
+  }
 
-    EvalFolder folder = EvalFolder.open(hadoop, given.output());
+  /** What was asked for, as far as it could be checked without the output folder. */
+  private record Asked(
+      EvalOptions options,
+      CheckedModel model,
+      String patterns,
+      List<AttentionPlan> plans,
+      Haystack haystack) {}
+
+  private static ObjectNode execute(
+      SparkSession spark, Asked asked, EvalFolder folder, PrintWriter report, long started)
+      throws IOException {
+    EvalOptions given = asked.options;
+    CheckedModel model = asked.model;
+    Haystack haystack = asked.haystack;
     Map<String, String> stored = folder.settings();
     String word = given.compute().backend();
     if (word.equals("auto")) {
       word = stored.getOrDefault(EvalSettings.BACKEND, word);
     }
     String backend = RunBackend.of(spark, compute(given, given.modes().get(0), word), model).name();
-    for (AttentionPlan plan : plans) {
+    for (AttentionPlan plan : asked.plans) {
       checkBackend(plan, backend);
     }
     EvalOptions options = on(given, backend);
@@ -97,8 +119,8 @@ public final class Eval {
 
     PrefillTasks tasks = PrefillTasks.of(spark);
     ArrayList<EvalMode> modes = new ArrayList<>();
-    for (AttentionPlan plan : plans) {
-      String file = AttentionPlan.readsPatterns(plan.name()) ? patterns : null;
+    for (AttentionPlan plan : asked.plans) {
+      String file = AttentionPlan.readsPatterns(plan.name()) ? asked.patterns : null;
       modes.add(EvalMode.of(model.folder().toString(), options, plan, file, tasks.threads()));
     }
     results.refuseOtherPatterns(modes, given.output());
@@ -318,7 +340,7 @@ public final class Eval {
 
   /** Takes results until the job ends, and stores them now and then; what came is never lost. */
   private int store(UnitJob job, int units) throws IOException {
-    long stored = System.nanoTime();
+    long next = System.nanoTime() + STORE_NANOSECONDS;
     int come = 0;
     int rows = 0;
     int unstored = 0;
@@ -334,10 +356,12 @@ public final class Eval {
           rows += result.samples().size() + result.fidelity().size();
           unstored++;
         }
-        if (unstored > 0 && System.nanoTime() - stored > STORE_SECONDS * 1_000_000_000L) {
+        long now = System.nanoTime();
+        if (unstored > 0 && now - next >= 0) {
           results.write(folder);
           unstored = 0;
-          stored = System.nanoTime();
+          long took = System.nanoTime() - now;
+          next = System.nanoTime() + Math.max(STORE_NANOSECONDS, STORE_PAUSE * took);
           log.info("{} of {} tasks are stored", come, units);
         }
       }

@@ -3,7 +3,10 @@ package io.sparsefill.job.eval;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.sparsefill.job.output.FolderLock;
+import io.sparsefill.job.output.OutputRefused;
 import io.sparsefill.job.run.UsageException;
+import java.io.Closeable;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -31,41 +34,68 @@ import org.apache.parquet.io.InputFile;
 
 /**
  * The folder of an evaluation: {@code settings.json}, the tables of {@link EvalTable}, a summary
- * and a page. Only the driver writes. A table is one small file, which is replaced as a whole: the
- * new one is there before the old one goes, so that after a crash there may be both, and readers
- * here take each row once.
+ * and a page. Only the driver writes, one at a time. A table is one small file, which is replaced
+ * as a whole: the new one is there before the old one goes. A crash may leave both; opening the
+ * folder removes the old one, whose rows the new one has.
  */
-final class EvalFolder {
+final class EvalFolder implements Closeable {
   private static final String SETTINGS = "settings.json";
   private static final String SUFFIX = ".parquet";
 
   private final Configuration conf;
   private final FileSystem files;
   private final Path root;
+  private final FolderLock lock;
 
-  private EvalFolder(Configuration conf, FileSystem files, Path root) {
+  private EvalFolder(Configuration conf, FileSystem files, Path root, FolderLock lock) {
     this.conf = conf;
     this.files = files;
     this.root = root;
+    this.lock = lock;
   }
 
   /**
-   * Opens a folder; makes it if it is not there.
+   * Opens a folder for one evaluation at a time; makes it if it is not there.
    *
    * @throws UsageException if it holds something else
+   * @throws OutputRefused if another evaluation writes to it
    */
   static EvalFolder open(Configuration conf, String output) throws IOException {
     Path root = new Path(output);
     FileSystem files = root.getFileSystem(conf);
-    EvalFolder folder = new EvalFolder(new Configuration(conf), files, files.makeQualified(root));
     files.mkdirs(root);
-    FileStatus[] found = files.listStatus(root);
+    FileStatus[] found =
+        files.listStatus(root, file -> !file.getName().startsWith(FolderLock.FILE));
     if (found.length > 0 && !files.exists(new Path(root, SETTINGS))) {
       throw new UsageException(
           "Cannot write an evaluation to %s: it holds %s and no %s, so it is none; choose an empty folder"
               .formatted(output, found[0].getPath().getName(), SETTINGS));
     }
-    return folder;
+    FolderLock lock = FolderLock.take(conf, output, "eval");
+    EvalFolder folder =
+        new EvalFolder(new Configuration(conf), files, files.makeQualified(root), lock);
+    try {
+      folder.removeRemains();
+      return folder;
+    } catch (IOException | RuntimeException e) {
+      lock.close();
+      throw e;
+    }
+  }
+
+  private void removeRemains() throws IOException {
+    for (EvalTable table : EvalTable.values()) {
+      List<Path> parts = parts(table);
+      for (int i = 0; i < parts.size() - 1; i++) {
+        files.delete(parts.get(i), false);
+      }
+    }
+  }
+
+  /** Lets others write to it. */
+  @Override
+  public void close() throws IOException {
+    lock.close();
   }
 
   /** Its path. */
@@ -112,7 +142,7 @@ final class EvalFolder {
     rename(next, file);
   }
 
-  /** All rows of a table; some twice after a crash. */
+  /** All rows of a table. */
   List<Group> read(EvalTable table) throws IOException {
     List<Group> rows = new ArrayList<>();
     for (Path file : parts(table)) {
@@ -131,8 +161,13 @@ final class EvalFolder {
     return rows;
   }
 
-  /** Replaces all rows of a table. */
+  /**
+   * Replaces all rows of a table.
+   *
+   * @throws IOException also if another evaluation has taken the folder over
+   */
   void replace(EvalTable table, List<Group> rows) throws IOException {
+    lock.ensureHeld();
     List<Path> before = parts(table);
     Path folder = new Path(root, table.folder());
     Path next = new Path(folder, "_next" + SUFFIX);

@@ -30,20 +30,15 @@ final class EvalResults {
     EvalResults results = new EvalResults();
     for (Group group : folder.read(EvalTable.SAMPLES)) {
       SampleRow row = EvalTable.sample(group);
-      SampleRow before = results.samples.get(row.key());
-      if (before == null || before.failed()) {
-        results.samples.put(row.key(), row);
-      }
+      results.samples.put(row.key(), row);
     }
-    Map<String, Map<Integer, BucketRow>> found = new HashMap<>();
     for (Group group : folder.read(EvalTable.PERPLEXITY)) {
       BucketRow row = EvalTable.bucket(group);
       // A crash may have come between the two tables: the row of the sample counts.
       if (results.isDone(row.key())) {
-        found.computeIfAbsent(row.key(), key -> new HashMap<>()).put(row.from(), row);
+        results.buckets.computeIfAbsent(row.key(), key -> new ArrayList<>()).add(row);
       }
     }
-    found.forEach((key, rows) -> results.buckets.put(key, new ArrayList<>(rows.values())));
     results.readFidelity(folder);
     return results;
   }
@@ -51,20 +46,15 @@ final class EvalResults {
   private void readFidelity(EvalFolder folder) throws IOException {
     for (Group group : folder.read(EvalTable.FIDELITY)) {
       FidelityRow row = EvalTable.fidelity(group);
-      FidelityRow before = fidelity.get(row.key());
-      if (before == null || before.failed()) {
-        fidelity.put(row.key(), row);
-      }
+      fidelity.put(row.key(), row);
     }
     Set<String> done = fidelityDone();
-    Map<String, Map<Integer, LayerRow>> found = new HashMap<>();
     for (Group group : folder.read(EvalTable.FIDELITY_LAYERS)) {
       LayerRow row = EvalTable.layer(group);
       if (done.contains(row.key())) { // as for perplexity
-        found.computeIfAbsent(row.key(), key -> new HashMap<>()).put(row.layer(), row);
+        layers.computeIfAbsent(row.key(), key -> new ArrayList<>()).add(row);
       }
     }
-    found.forEach((key, rows) -> layers.put(key, new ArrayList<>(rows.values())));
   }
 
   /** Writes all rows, in the order of units and modes; perplexity first, see {@link #read}. */

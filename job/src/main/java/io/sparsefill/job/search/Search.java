@@ -127,12 +127,14 @@ public final class Search {
           mostTokens);
     }
     Search search = new Search(spark, options, model, calibration);
-    SearchWork work = SearchWork.open(beside(options.output(), ".work"), search.identity());
-    search.score(work);
-    SearchSummary summary = search.write(started);
-    work.delete();
-    search.tell(summary, report);
-    return summary;
+    try (SearchWork work = SearchWork.open(beside(options.output(), ".work"), search.identity())) {
+      refuseOutput(given.output()); // a search that held the work until now may have written it
+      search.score(work);
+      SearchSummary summary = search.write(started);
+      work.delete();
+      search.tell(summary, report);
+      return summary;
+    }
   }
 
   private static void refuseOutput(Path output) {

@@ -3,6 +3,7 @@ package io.sparsefill.job.command;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.sparsefill.job.output.FolderLock;
 import io.sparsefill.kernels.attention.PatternTable;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -12,6 +13,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.Row;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -166,8 +168,7 @@ class SearchPatternsTest {
             .where("chosen and length = 1000")
             .collectAsList();
     assertThat(rows).as("of the two longest samples").hasSize(2 * LAYERS * HEADS);
-    double mean =
-        rows.stream().mapToDouble(row -> row.getAs("density")).average().orElseThrow();
+    double mean = rows.stream().mapToDouble(row -> row.getAs("density")).average().orElseThrow();
     assertThat(mean).isCloseTo(json.get("density").asDouble(), near(mean));
     assertThat(rows.stream().map(row -> row.<Double>getAs("level")).distinct())
         .as("heads differ")
@@ -214,6 +215,18 @@ class SearchPatternsTest {
     assertThat(again.json().get("scored_before").asInt()).isEqualTo(2);
     assertThat(Files.readString(output)).isEqualTo(uninterrupted);
     assertThat(beside(".work")).doesNotExist();
+  }
+
+  @Test
+  void whileASearchGoesOnAnotherIsRefused() throws IOException {
+    Path work = Files.createDirectories(beside(".work"));
+    try (FolderLock other = FolderLock.take(new Configuration(), work.toString(), "other")) {
+      other.ensureHeld();
+      assertThat(search("--density", DENSITY).expect(ExitCode.USAGE).err())
+          .contains("Cannot write to", "patterns.json.work", "run other ");
+    }
+    search("--density", DENSITY, "--lengths", "250").expect(0);
+    assertThat(work).doesNotExist();
   }
 
   @Test
