@@ -1,0 +1,16 @@
+package io.sparsefill.job.read;
+
+import io.sparsefill.kernels.KvDtype;
+
+/**
+ * Keys and values of one whole layer of a document: little-endian, C-contiguous {@code
+ * [token][kv_head][head_dim]}, keys after RoPE.
+ *
+ * @param layer 0-based layer
+ * @param tokens T
+ * @param dtype element type
+ * @param key T * G * D elements
+ * @param value T * G * D elements
+ */
+@SuppressWarnings("ArrayRecordComponent") // owns its bytes; it is never compared
+public record LayerCache(int layer, int tokens, KvDtype dtype, byte[] key, byte[] value) {}
