@@ -1,12 +1,7 @@
 package io.sparsefill.job.output;
 
-import static org.apache.parquet.filter2.predicate.FilterApi.binaryColumn;
-import static org.apache.parquet.filter2.predicate.FilterApi.eq;
-
 import io.sparsefill.udf.KvBlock;
 import java.io.IOException;
-import java.util.ArrayList;
-import java.util.Collections;
 import java.util.EnumMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -17,8 +12,6 @@ import java.util.Set;
 import java.util.TreeMap;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.parquet.example.data.Group;
-import org.apache.parquet.filter2.compat.FilterCompat;
-import org.apache.parquet.io.api.Binary;
 
 /**
  * Looks into an output folder, without Spark: a short report of what it holds, and the numbers of
@@ -132,23 +125,20 @@ public final class Inspection {
    */
   public static List<String> head(Configuration conf, String output, HeadRequest request)
       throws IOException {
-    Storage storage = new Storage(conf, output);
-    Manifest manifest = load(storage, output);
-    Identity identity = new Identity(manifest.identity());
+    StoredOutput stored = StoredOutput.open(conf, output);
+    Identity identity = stored.identity();
     inside("layer", request.layer(), identity.layers());
     inside("KV head", request.kvHead(), identity.kvHeads());
-    Found found = newest(storage, manifest, request.docId());
-    inside("token", request.from(), found.tokens());
+    VisibleDocument document = stored.document(request.docId());
+    inside("token", request.from(), document.tokens());
     if (request.count() < 1) {
       throw new IllegalArgumentException("Cannot show " + request.count() + " tokens: at least 1");
     }
-    long end = Math.min(found.tokens(), (long) request.from() + request.count());
+    long end = Math.min(document.tokens(), (long) request.from() + request.count());
     Map<Integer, String> lines = new TreeMap<>();
-    for (StoredFile file : manifest.files(Table.KV)) {
-      String name = file.path().substring(file.path().indexOf('/') + 1);
-      if (FileNames.waveOf(Table.KV, name).stream()
-          .anyMatch(k -> k.runId().equals(found.runId()))) {
-        collect(storage, identity, request, found.runId(), end, file.path(), lines);
+    try (StoredKv.Blocks blocks = stored.kv(document).layer(request.layer())) {
+      for (KvBlock block = blocks.next(); block != null; block = blocks.next()) {
+        collect(block, identity, request, end, lines);
       }
     }
     if (lines.size() != end - request.from()) {
@@ -162,57 +152,19 @@ public final class Inspection {
   }
 
   private static void collect(
-      Storage storage,
-      Identity identity,
-      HeadRequest request,
-      String runId,
-      long end,
-      String file,
-      Map<Integer, String> lines)
-      throws IOException {
-    try (StoredDocument document =
-        new StoredDocument(storage, request.docId(), runId, List.of(file), request.layer())) {
-      for (KvBlock block = document.next(); block != null; block = document.next()) {
-        byte[] bytes = request.tensor() == Tensor.KEY ? block.key() : block.value();
-        for (int i = 0; i < block.tokenCount(); i++) {
-          int token = block.tokenStart() + i;
-          if (token >= request.from() && token < end) {
-            int at = (i * identity.kvHeads() + request.kvHead()) * identity.headDim();
-            StringBuilder line = new StringBuilder().append(token).append(':');
-            for (int d = 0; d < identity.headDim(); d++) {
-              line.append(' ').append(StoredFloats.at(block.dtype(), bytes, at + d));
-            }
-            lines.put(token, line.toString());
-          }
+      KvBlock block, Identity identity, HeadRequest request, long end, Map<Integer, String> lines) {
+    byte[] bytes = request.tensor() == Tensor.KEY ? block.key() : block.value();
+    for (int i = 0; i < block.tokenCount(); i++) {
+      int token = block.tokenStart() + i;
+      if (token >= request.from() && token < end) {
+        int at = (i * identity.kvHeads() + request.kvHead()) * identity.headDim();
+        StringBuilder line = new StringBuilder().append(token).append(':');
+        for (int d = 0; d < identity.headDim(); d++) {
+          line.append(' ').append(StoredFloats.at(block.dtype(), bytes, at + d));
         }
+        lines.put(token, line.toString());
       }
     }
-  }
-
-  private record Found(String runId, int tokens) {}
-
-  /** The newest finished row of a document. */
-  private static Found newest(Storage storage, Manifest manifest, String docId) throws IOException {
-    List<StoredFile> files = new ArrayList<>(manifest.files(Table.DOCUMENTS));
-    Collections.reverse(files);
-    FilterCompat.Filter filter =
-        FilterCompat.get(eq(binaryColumn("doc_id"), Binary.fromString(docId)));
-    for (StoredFile file : files) {
-      try (StoredRows reader =
-          StoredRows.open(
-              storage,
-              file.path(),
-              Table.DOCUMENTS.columns("doc_id", "token_count", "status", "run_id"),
-              filter)) {
-        for (Group row = reader.next(); row != null; row = reader.next()) {
-          if (Set.of("ok", "truncated").contains(StoredRows.text(row, "status"))) {
-            return new Found(StoredRows.text(row, "run_id"), row.getInteger("token_count", 0));
-          }
-        }
-      }
-    }
-    throw new OutputRefused(
-        "Cannot show '" + docId + "': " + storage.root() + " has no finished document of that id");
   }
 
   private static Manifest load(Storage storage, String output) throws IOException {

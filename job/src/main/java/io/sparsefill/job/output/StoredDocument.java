@@ -5,7 +5,6 @@ import static org.apache.parquet.filter2.predicate.FilterApi.binaryColumn;
 import static org.apache.parquet.filter2.predicate.FilterApi.eq;
 import static org.apache.parquet.filter2.predicate.FilterApi.intColumn;
 
-import io.sparsefill.kernels.KvDtype;
 import io.sparsefill.udf.KvBlock;
 import java.io.Closeable;
 import java.io.IOException;
@@ -13,53 +12,71 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.Deque;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.PriorityQueue;
 import java.util.Queue;
 import org.apache.parquet.example.data.Group;
 import org.apache.parquet.filter2.compat.FilterCompat;
 import org.apache.parquet.filter2.predicate.FilterPredicate;
+import org.apache.parquet.hadoop.metadata.ParquetMetadata;
 import org.apache.parquet.io.api.Binary;
 import org.apache.parquet.schema.MessageType;
 
 /**
- * The KV blocks of one document, layer by layer and inside a layer block by block, from the files
- * that hold them: a task has several open at a time. Each file has its blocks in that order, so
- * they are merged; a file is opened when its first block is due, so no more are open than were when
- * they were written.
+ * KV blocks of one document, layer by layer and inside a layer block by block, from the files that
+ * hold them: a task has several open at a time. Each file has its blocks in that order, so they are
+ * merged; a file is opened when its first block is due, so no more are open than were when they
+ * were written.
  */
 final class StoredDocument implements Closeable {
   private static final Comparator<KvBlock> ORDER =
       Comparator.comparingInt(KvBlock::layer).thenComparingInt(KvBlock::block);
 
   private final Storage storage;
-  private final List<String> files;
+  private final Map<String, ParquetMetadata> files;
   private final FilterCompat.Filter filter;
   private final Queue<Part> open = new PriorityQueue<>();
   private Deque<First> closed;
 
-  /** Every block of a document. */
+  /** Every block of a document in files whose footers nobody has read. */
   StoredDocument(Storage storage, String docId, String runId, List<String> files) {
-    this(storage, files, rowsOf(docId, runId));
+    this(storage, unread(files), rowsOf(docId, runId));
   }
 
-  /** The blocks of one layer. */
-  StoredDocument(Storage storage, String docId, String runId, List<String> files, int layer) {
-    this(
-        storage,
-        files,
-        FilterCompat.get(and(document(docId, runId), eq(intColumn("layer"), layer))));
-  }
-
-  private StoredDocument(Storage storage, List<String> files, FilterCompat.Filter filter) {
+  /**
+   * The blocks that pass a filter.
+   *
+   * @param files their footers by their paths; null where it is not known
+   */
+  StoredDocument(Storage storage, Map<String, ParquetMetadata> files, FilterCompat.Filter filter) {
     this.storage = storage;
-    this.files = List.copyOf(files);
+    this.files = files;
     this.filter = filter;
+  }
+
+  /** Files whose footers are not known. */
+  static Map<String, ParquetMetadata> unread(List<String> files) {
+    Map<String, ParquetMetadata> unread = new HashMap<>();
+    files.forEach(file -> unread.put(file, null));
+    return unread;
   }
 
   /** Rows of a document only; files and pages that cannot hold it are passed over. */
   static FilterCompat.Filter rowsOf(String docId, String runId) {
     return FilterCompat.get(document(docId, runId));
+  }
+
+  /** One layer of a document. */
+  static FilterCompat.Filter rowsOf(String docId, String runId, int layer) {
+    return FilterCompat.get(and(document(docId, runId), eq(intColumn("layer"), layer)));
+  }
+
+  /** One block of a layer. */
+  static FilterCompat.Filter rowsOf(String docId, String runId, int layer, int block) {
+    FilterPredicate place = and(eq(intColumn("layer"), layer), eq(intColumn("block"), block));
+    return FilterCompat.get(and(document(docId, runId), place));
   }
 
   private static FilterPredicate document(String docId, String runId) {
@@ -95,8 +112,8 @@ final class StoredDocument implements Closeable {
   private Deque<First> first() throws IOException {
     List<First> first = new ArrayList<>();
     MessageType place = Table.KV.columns("doc_id", "layer", "block", "run_id");
-    for (String file : files) {
-      try (StoredRows reader = StoredRows.open(storage, file, place, filter)) {
+    for (String file : files.keySet()) {
+      try (StoredRows reader = StoredRows.open(storage, file, files.get(file), place, filter)) {
         Group row = reader.next();
         if (row != null) {
           first.add(new First(file, row.getInteger("layer", 0), row.getInteger("block", 0)));
@@ -141,7 +158,7 @@ final class StoredDocument implements Closeable {
     private KvBlock head;
 
     Part(String file) throws IOException {
-      reader = StoredRows.open(storage, file, Table.KV.parquet(), filter);
+      reader = StoredRows.open(storage, file, files.get(file), Table.KV.parquet(), filter);
     }
 
     /** Goes on to the next block; closes the file when there is none, or when it cannot be read. */
@@ -149,7 +166,7 @@ final class StoredDocument implements Closeable {
       boolean complete = false;
       try {
         Group row = reader.next();
-        head = row == null ? null : block(row);
+        head = row == null ? null : KvCells.block(row);
         complete = row != null;
       } finally {
         if (!complete) {
@@ -168,17 +185,5 @@ final class StoredDocument implements Closeable {
     public void close() throws IOException {
       reader.close();
     }
-  }
-
-  private static KvBlock block(Group row) {
-    return new KvBlock(
-        row.getInteger("layer", 0),
-        row.getInteger("block", 0),
-        row.getInteger("token_start", 0),
-        row.getInteger("token_count", 0),
-        KvDtype.of(row.getString("dtype", 0)),
-        row.getBinary("key", 0).getBytes(),
-        row.getBinary("value", 0).getBytes(),
-        row.getLong("crc32c", 0));
   }
 }

@@ -3,42 +3,72 @@ package io.sparsefill.job.output;
 import java.io.Closeable;
 import java.io.IOException;
 import java.util.Map;
-import org.apache.hadoop.conf.Configuration;
+import org.apache.parquet.HadoopReadOptions;
 import org.apache.parquet.ParquetReadOptions;
+import org.apache.parquet.column.page.PageReadStore;
 import org.apache.parquet.example.data.Group;
+import org.apache.parquet.example.data.simple.convert.GroupRecordConverter;
 import org.apache.parquet.filter2.compat.FilterCompat;
 import org.apache.parquet.hadoop.ParquetFileReader;
-import org.apache.parquet.hadoop.ParquetReader;
-import org.apache.parquet.hadoop.api.ReadSupport;
-import org.apache.parquet.hadoop.example.GroupReadSupport;
+import org.apache.parquet.hadoop.metadata.BlockMetaData;
+import org.apache.parquet.hadoop.metadata.ParquetMetadata;
+import org.apache.parquet.io.ColumnIOFactory;
 import org.apache.parquet.io.InputFile;
+import org.apache.parquet.io.MessageColumnIO;
+import org.apache.parquet.io.RecordReader;
+import org.apache.parquet.io.SeekableInputStream;
 import org.apache.parquet.schema.MessageType;
 
 /**
  * Reads one Parquet file of a table row by row, without Spark and with page checksums verified (the
- * kv table has none; its cells carry their own). It holds one row group of the chosen columns at a
- * time.
+ * kv table has none; its cells carry their own). With a filter, only the row groups and pages that
+ * statistics and page index leave are read. It holds one row group of the chosen columns at a time.
  */
 final class StoredRows implements Closeable {
   private final String path;
-  private final ParquetReader<Group> reader;
+  private final ParquetFileReader file;
+  private final MessageType columns;
+  private final FilterCompat.Filter filter;
+  private final MessageColumnIO cells;
+  private RecordReader<Group> group;
+  private long left;
 
-  private StoredRows(String path, ParquetReader<Group> reader) {
+  private StoredRows(
+      String path, ParquetFileReader file, MessageType columns, FilterCompat.Filter filter) {
     this.path = path;
-    this.reader = reader;
+    this.file = file;
+    this.columns = columns;
+    this.filter = filter;
+    this.cells =
+        new ColumnIOFactory(file.getFileMetaData().getCreatedBy())
+            .getColumnIO(columns, file.getFileMetaData().getSchema(), true);
+    file.setRequestedSchema(columns);
   }
 
-  /** Rows with these columns that pass the filter ({@link FilterCompat#NOOP}: all). */
+  /**
+   * Rows with these columns that pass the filter ({@link FilterCompat#NOOP}: all), whose columns
+   * must be among them.
+   */
   static StoredRows open(
       Storage storage, String path, MessageType columns, FilterCompat.Filter filter)
       throws IOException {
-    Builder builder = new Builder(storage.inputFile(path));
-    builder
-        .withConf(new Configuration(storage.conf())) // the schema is for this reader alone
-        .set(ReadSupport.PARQUET_READ_SCHEMA, columns.toString())
-        .withFilter(filter)
-        .usePageChecksumVerification();
-    return new StoredRows(path, builder.build());
+    return open(storage, path, null, columns, filter);
+  }
+
+  /** The same of a file whose footer is known, or null. */
+  static StoredRows open(
+      Storage storage,
+      String path,
+      ParquetMetadata footer,
+      MessageType columns,
+      FilterCompat.Filter filter)
+      throws IOException {
+    ParquetFileReader file = open(storage, path, footer, options(storage, path, filter));
+    try {
+      return new StoredRows(path, file, columns, filter);
+    } catch (RuntimeException e) { // columns that the file lacks
+      throw closed(file, unreadable(storage, path, e));
+    }
   }
 
   /** Every row of a file. */
@@ -48,22 +78,40 @@ final class StoredRows implements Closeable {
 
   /** The number of rows, from the footer. */
   static long rows(Storage storage, String path) throws IOException {
-    try (ParquetFileReader file = footer(storage, path)) {
-      return file.getRecordCount();
-    }
+    return footer(storage, path).getBlocks().stream().mapToLong(BlockMetaData::getRowCount).sum();
   }
 
   /** The key-value metadata of a file. */
   static Map<String, String> metadata(Storage storage, String path) throws IOException {
-    try (ParquetFileReader file = footer(storage, path)) {
-      return file.getFileMetaData().getKeyValueMetaData();
+    return footer(storage, path).getFileMetaData().getKeyValueMetaData();
+  }
+
+  /** The footer of a file. */
+  static ParquetMetadata footer(Storage storage, String path) throws IOException {
+    try (ParquetFileReader file =
+        open(storage, path, null, options(storage, path, FilterCompat.NOOP))) {
+      return file.getFooter();
     }
   }
 
   /** The next row, or null after the last. */
   Group next() throws IOException {
     try {
-      return reader.read();
+      while (true) {
+        while (left == 0) {
+          PageReadStore pages = file.readNextFilteredRowGroup();
+          if (pages == null) {
+            return null;
+          }
+          group = cells.getRecordReader(pages, new GroupRecordConverter(columns), filter);
+          left = pages.getRowCount();
+        }
+        left--;
+        Group row = group.read();
+        if (row != null && !group.shouldSkipCurrentRecord()) {
+          return row;
+        }
+      }
     } catch (RuntimeException e) { // Parquet's decoding errors are unchecked
       throw new IOException("Cannot read " + path + ": " + e.getMessage(), e);
     }
@@ -71,7 +119,7 @@ final class StoredRows implements Closeable {
 
   @Override
   public void close() throws IOException {
-    reader.close();
+    file.close();
   }
 
   /** A text column of a row, or null. */
@@ -99,22 +147,41 @@ final class StoredRows implements Closeable {
     return list.getGroup("list", index);
   }
 
-  private static ParquetFileReader footer(Storage storage, String path) throws IOException {
+  private static ParquetReadOptions options(
+      Storage storage, String path, FilterCompat.Filter filter) {
+    return HadoopReadOptions.builder(storage.conf(), storage.path(path))
+        .withRecordFilter(filter)
+        .usePageChecksumVerification()
+        .build();
+  }
+
+  private static ParquetFileReader open(
+      Storage storage, String path, ParquetMetadata footer, ParquetReadOptions options)
+      throws IOException {
+    InputFile file = storage.inputFile(path);
+    SeekableInputStream in = file.newStream();
     try {
-      return ParquetFileReader.open(storage.inputFile(path), ParquetReadOptions.builder().build());
+      return footer == null
+          ? ParquetFileReader.open(file, options, in)
+          : new ParquetFileReader(storage.conf(), storage.path(path), footer, options, in);
+    } catch (IOException e) {
+      throw closed(in, e);
     } catch (RuntimeException e) { // a file that is not Parquet
-      throw new IOException("Cannot read " + path + ": " + e.getMessage(), e);
+      throw closed(in, unreadable(storage, path, e));
     }
   }
 
-  private static final class Builder extends ParquetReader.Builder<Group> {
-    Builder(InputFile file) {
-      super(file);
-    }
+  private static IOException unreadable(Storage storage, String path, RuntimeException e) {
+    return new IOException("Cannot read " + storage.path(path) + ": " + e.getMessage(), e);
+  }
 
-    @Override
-    protected ReadSupport<Group> getReadSupport() {
-      return new GroupReadSupport();
+  /** Closes what could not be used and gives back why. */
+  private static IOException closed(Closeable half, IOException failure) {
+    try {
+      half.close();
+    } catch (IOException e) {
+      failure.addSuppressed(e);
     }
+    return failure;
   }
 }

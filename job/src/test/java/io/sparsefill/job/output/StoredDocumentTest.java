@@ -86,8 +86,10 @@ class StoredDocumentTest {
         assertThat(blocks.get(i).key()).isEqualTo(expected.get(i).key());
         assertThat(blocks.get(i).value()).isEqualTo(expected.get(i).value());
       }
-      assertThat(places(read(new StoredDocument(storage, docId, "r1", files, 1))))
-          .isEqualTo(places(expected.subList(10, 20)));
+      StoredDocument layer =
+          new StoredDocument(
+              storage, StoredDocument.unread(files), StoredDocument.rowsOf(docId, "r1", 1));
+      assertThat(places(read(layer))).isEqualTo(places(expected.subList(10, 20)));
     }
   }
 
