@@ -1,6 +1,7 @@
 package io.sparsefill.job.export;
 
 import java.io.Serializable;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -47,5 +48,38 @@ record ExportContext(
     }
     throw new IllegalArgumentException(
         "Cannot use --set " + name + "=" + value + ": it must be at least " + least);
+  }
+
+  /**
+   * An option that is one of a few words.
+   *
+   * @throws IllegalArgumentException naming option, value and the accepted words
+   */
+  String choice(String name, String... accepted) {
+    String value = option(name);
+    if (!List.of(accepted).contains(value)) {
+      throw new IllegalArgumentException(
+          "Cannot use --set "
+              + name
+              + "="
+              + value
+              + ": accepted are "
+              + String.join(", ", accepted));
+    }
+    return value;
+  }
+
+  /**
+   * A field of the run's identity.
+   *
+   * @throws IllegalArgumentException if the run does not state it
+   */
+  String identity(String name) {
+    String value = identity.get(name);
+    if (value == null) {
+      throw new IllegalArgumentException(
+          "Cannot export this run: its manifest does not state " + name + ", which the files need");
+    }
+    return value;
   }
 }
