@@ -37,7 +37,7 @@ import org.apache.parquet.io.PositionOutputStream;
  * to the medium: after a power cut within the last minute or so, files that were committed may be
  * short or empty, which {@code verify} finds.
  */
-class Storage {
+public class Storage {
   /** Besides local disks, the file systems that replace a file by an atomic rename. */
   private static final Set<String> RENAMING = Set.of("hdfs", "viewfs");
 
@@ -45,10 +45,17 @@ class Storage {
   private final FileSystem files;
   private final Path root;
 
-  /** One entry of a folder. */
-  record Entry(String name, long bytes, boolean folder) {}
+  /**
+   * One entry of a folder.
+   *
+   * @param name without the folder
+   * @param bytes length of a file
+   * @param folder whether it is a folder
+   */
+  public record Entry(String name, long bytes, boolean folder) {}
 
-  Storage(Configuration conf, String output) throws IOException {
+  /** A folder, which need not be there. */
+  public Storage(Configuration conf, String output) throws IOException {
     this.conf = conf;
     Path path = new Path(output);
     FileSystem found = path.getFileSystem(conf);
@@ -61,7 +68,7 @@ class Storage {
   }
 
   /** The folder with its file system. */
-  String root() {
+  public String root() {
     return root.toString();
   }
 
@@ -71,13 +78,14 @@ class Storage {
   }
 
   /** Makes a folder and what is above it. */
-  void makeFolder(String relative) throws IOException {
+  public void makeFolder(String relative) throws IOException {
     if (!files.mkdirs(path(relative))) {
       throw new IOException("Cannot make the folder " + path(relative));
     }
   }
 
-  boolean exists(String relative) throws IOException {
+  /** Whether there is such a file or folder. */
+  public boolean exists(String relative) throws IOException {
     return files.exists(path(relative));
   }
 
@@ -91,7 +99,7 @@ class Storage {
   }
 
   /** What lies in a folder, by name; nothing when the folder is not there. */
-  List<Entry> list(String relative) throws IOException {
+  public List<Entry> list(String relative) throws IOException {
     FileStatus[] found;
     try {
       found = files.listStatus(path(relative));
@@ -107,7 +115,7 @@ class Storage {
   }
 
   /** Moves a file to a name that must be free. */
-  void rename(String from, String to) throws IOException {
+  public void rename(String from, String to) throws IOException {
     if (files.exists(path(to))) {
       throw new IOException("Cannot rename " + path(from) + ": " + path(to) + " exists already");
     }
@@ -117,7 +125,7 @@ class Storage {
   }
 
   /** Removes a file, or a folder with all it holds; nothing happens when it is not there. */
-  void delete(String relative) throws IOException {
+  public void delete(String relative) throws IOException {
     if (!files.delete(path(relative), true) && files.exists(path(relative))) {
       throw new IOException("Cannot delete " + path(relative));
     }
@@ -146,7 +154,7 @@ class Storage {
    * disks and HDFS; object stores check before they write, so two that start within the same second
    * may both win there.
    */
-  boolean createText(String relative, String text) throws IOException {
+  public boolean createText(String relative, String text) throws IOException {
     byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
     if (files instanceof RawLocalFileSystem local) {
       try {
@@ -198,8 +206,8 @@ class Storage {
     return HadoopInputFile.fromPath(path(relative), conf);
   }
 
-  /** A Parquet file to write; it must not exist. */
-  OutputFile outputFile(String relative) {
+  /** A file to write, with the folders above it; it must not exist. */
+  public OutputFile outputFile(String relative) {
     Path path = path(relative);
     return new OutputFile() {
       @Override

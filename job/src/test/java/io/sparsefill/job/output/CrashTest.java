@@ -192,25 +192,25 @@ class CrashTest {
     }
 
     @Override
-    void makeFolder(String relative) throws IOException {
+    public void makeFolder(String relative) throws IOException {
       change();
       super.makeFolder(relative);
     }
 
     @Override
-    void rename(String from, String to) throws IOException {
+    public void rename(String from, String to) throws IOException {
       change();
       super.rename(from, to);
     }
 
     @Override
-    void delete(String relative) throws IOException {
+    public void delete(String relative) throws IOException {
       change();
       super.delete(relative);
     }
 
     @Override
-    boolean createText(String relative, String text) throws IOException {
+    public boolean createText(String relative, String text) throws IOException {
       change();
       return super.createText(relative, text);
     }
@@ -228,7 +228,7 @@ class CrashTest {
     }
 
     @Override
-    org.apache.parquet.io.OutputFile outputFile(String relative) {
+    public org.apache.parquet.io.OutputFile outputFile(String relative) {
       change();
       return super.outputFile(relative);
     }

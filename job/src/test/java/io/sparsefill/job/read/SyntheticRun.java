@@ -56,6 +56,11 @@ public final class SyntheticRun implements AutoCloseable {
     identity.put("rope_theta", "10000.0");
     identity.put("rope_pairing", "half_split");
     identity.put("attention", "dense");
+    identity.put("model_type", "llama");
+    identity.put("rotary_dim", "" + sizes.headDim());
+    identity.put("attention_digest", "aa");
+    identity.put("model_config_sha256", "0c");
+    identity.put("model_tokenizer_sha256", "07");
     identity.put("model_weights_sha256", "00ff");
     return identity;
   }
@@ -76,13 +81,13 @@ public final class SyntheticRun implements AutoCloseable {
   }
 
   /** Changes or drops (null) blocks before they are written. */
-  SyntheticRun damaging(UnaryOperator<KvBlock> change) {
+  public SyntheticRun damaging(UnaryOperator<KvBlock> change) {
     damage = change;
     return this;
   }
 
   /** Changes or drops (null) token ids before they are written. */
-  SyntheticRun forgetting(UnaryOperator<int[]> change) {
+  public SyntheticRun forgetting(UnaryOperator<int[]> change) {
     forget = change;
     return this;
   }
