@@ -3,16 +3,13 @@ package io.sparsefill.job.run;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sparsefill.job.SparsefillPlugin;
+import io.sparsefill.job.deploy.ConfFiles;
 import java.io.IOException;
-import java.io.Reader;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Properties;
-import java.util.TreeMap;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.apache.spark.internal.config.ConfigEntry;
@@ -32,8 +29,6 @@ import org.junit.jupiter.params.provider.MethodSource;
  * in module udf.
  */
 class ConfFilesTest {
-  private static final Path CONF = Path.of(System.getProperty("sparsefill.root"), "conf");
-
   /**
    * Keys with a part that the user chooses, and Spark's that are in none of its registries here.
    */
@@ -66,7 +61,7 @@ class ConfFilesTest {
   }
 
   static List<Path> files() throws IOException {
-    try (Stream<Path> files = Files.list(CONF)) {
+    try (Stream<Path> files = Files.list(ConfFiles.FOLDER)) {
       return files.filter(file -> file.toString().endsWith(".conf")).sorted().toList();
     }
   }
@@ -74,7 +69,7 @@ class ConfFilesTest {
   @ParameterizedTest
   @MethodSource("files")
   void everyKeyExistsAndEveryValueCanBeRead(Path file) throws IOException {
-    Map<String, String> conf = read(file);
+    Map<String, String> conf = ConfFiles.properties(file);
     assertThat(conf).isNotEmpty();
     conf.forEach(
         (key, value) -> {
@@ -98,7 +93,8 @@ class ConfFilesTest {
     Map<RunOption, String> commandLine =
         Map.of(RunOption.MODEL, "model", RunOption.INPUT, "in", RunOption.OUTPUT, "out");
 
-    RunOptions options = RunOptions.of(OptionValues.resolve(commandLine, read(file)));
+    RunOptions options =
+        RunOptions.of(OptionValues.resolve(commandLine, ConfFiles.properties(file)));
 
     assertThat(options.compute().backend())
         .isEqualTo(file.endsWith("spark-defaults-local.conf") ? "auto" : "cuda");
@@ -125,7 +121,7 @@ class ConfFilesTest {
   @ParameterizedTest
   @MethodSource("files")
   void nothingIsPrefilledTwiceAtOnce(Path file) throws IOException {
-    assertThat(read(file)).containsEntry("spark.speculation", "false");
+    assertThat(ConfFiles.properties(file)).containsEntry("spark.speculation", "false");
   }
 
   /** Sparsefill's looks at what the accelerator's pool has left, so it starts after that one. */
@@ -134,7 +130,7 @@ class ConfFilesTest {
   void ourPluginIsTheLast(Path file) throws Exception {
     String plugin = SparsefillPlugin.class.getName();
     assertThat(Files.readString(file)).contains(plugin);
-    String plugins = read(file).get("spark.plugins");
+    String plugins = ConfFiles.properties(file).get("spark.plugins");
     if (plugins != null) { // in one file it is a line that is commented out
       assertThat(List.of(plugins.split(",")).indexOf(plugin))
           .as(plugins)
@@ -147,16 +143,5 @@ class ConfFilesTest {
       return Optional.of(SQLConf$.MODULE$.getConfigEntry(key));
     }
     return Optional.ofNullable(ConfigEntry.findEntry(key));
-  }
-
-  /** As Spark reads it: Java properties. */
-  private static Map<String, String> read(Path file) throws IOException {
-    Properties properties = new Properties();
-    try (Reader in = Files.newBufferedReader(file)) {
-      properties.load(in);
-    }
-    Map<String, String> conf = new HashMap<>();
-    properties.forEach((key, value) -> conf.put(key.toString(), value.toString().strip()));
-    return new TreeMap<>(conf);
   }
 }
