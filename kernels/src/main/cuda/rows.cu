@@ -1,58 +1,11 @@
 // The operators that work on rows: embedding, RMS norm, bias, head split with QK norm and RoPE,
-// SiLU-mul, log-likelihoods, and packing of keys and values. Inputs are bf16, sums are fp32, each
-// result is rounded once. Row strides are in elements and keep rows at 16-byte boundaries; what lies
+// SiLU-mul, and log-likelihoods. Inputs are bf16, sums are fp32, each result is rounded once. Row strides are in elements and keep rows at 16-byte boundaries; what lies
 // between the columns and the stride has no defined value.
 
-#include "common.cuh"
+#include "floats.cuh"
 
 /** Loads that a thread starts before it uses the first of them. */
 constexpr int AHEAD = 4;
-
-/** A vector of numbers in fp32. */
-struct alignas(16) Floats {
-  float x[VECTOR];
-
-  __device__ __forceinline__ void load(const bf16* from) {
-    Bf16x8 v;
-    v.bits = *(const uint4*)from;
-#pragma unroll
-    for (int j = 0; j < VECTOR; j++) x[j] = __bfloat162float(v.x[j]);
-  }
-
-  __device__ __forceinline__ void load(const float* from) {
-    *(float4*)x = *(const float4*)from;
-    *(float4*)(x + 4) = *(const float4*)(from + 4);
-  }
-
-  __device__ __forceinline__ void store(bf16* to) const {
-    Bf16x8 v;
-#pragma unroll
-    for (int j = 0; j < VECTOR; j++) v.x[j] = __float2bfloat16_rn(x[j]);
-    *(uint4*)to = v.bits;
-  }
-
-  __device__ __forceinline__ void store(float* to) const {
-    *(float4*)to = *(const float4*)x;
-    *(float4*)(to + 4) = *(const float4*)(x + 4);
-  }
-
-  __device__ __forceinline__ float squares() const {
-    float sum = 0;
-#pragma unroll
-    for (int j = 0; j < VECTOR; j++) sum += x[j] * x[j];
-    return sum;
-  }
-
-  __device__ __forceinline__ void scale(float factor) {
-#pragma unroll
-    for (int j = 0; j < VECTOR; j++) x[j] *= factor;
-  }
-
-  __device__ __forceinline__ void scale(const Floats& factors) {
-#pragma unroll
-    for (int j = 0; j < VECTOR; j++) x[j] *= factors.x[j];
-  }
-};
 
 // --- RoPE table -----------------------------------------------------------------------------------
 
@@ -517,85 +470,5 @@ extern "C" __global__ void __launch_bounds__(512) nll(const __grid_constant__ Nl
   // The target's distance first: a difference of two large numbers would lose what the log adds.
   if (threadIdx.x == 0) {
     p.result[blockIdx.x] = logf(sum) + (max - logit(p.targets[blockIdx.x]));
-  }
-}
-
-// --- Packing --------------------------------------------------------------------------------------
-
-/**
- * Rows without gaps in another type (0 bf16, 1 fp16, 2 fp32), and in bad[0] the lowest index of an
- * element that is not finite, in bad[1] of one that fp16 cannot hold; ~0 when there is none.
- */
-struct PackParams {
-  const void* source;
-  void* out;
-  unsigned long long* bad;
-  int64_t ldSource, count;
-  int cols, sourceFloat, target;
-};
-
-extern "C" {
-__constant__ int pack_layout[] = {
-    (int)sizeof(PackParams),           (int)offsetof(PackParams, source),
-    (int)offsetof(PackParams, out),    (int)offsetof(PackParams, bad),
-    (int)offsetof(PackParams, ldSource), (int)offsetof(PackParams, count),
-    (int)offsetof(PackParams, cols),   (int)offsetof(PackParams, sourceFloat),
-    (int)offsetof(PackParams, target)};
-__constant__ int pack_launch[] = {256, 0, 8, 0};
-}
-
-/** Marks the element that lies at `index` of the packed ones when its type cannot hold it. */
-__device__ __forceinline__ void mark(const PackParams& p, float x, int64_t index) {
-  if (!isfinite(x)) {
-    atomicMin(&p.bad[0], (unsigned long long)index);
-  } else if (p.target == 1 && fabsf(x) >= 65520.0f) {
-    atomicMin(&p.bad[1], (unsigned long long)index);
-  }
-}
-
-/** Eight elements of one row. */
-__device__ __forceinline__ void packVector(const PackParams& p, int64_t index) {
-  unsigned perRow = p.cols / VECTOR;
-  unsigned vector = (unsigned)(index / VECTOR);
-  int64_t at = vector / perRow * p.ldSource + (int64_t)(vector % perRow) * VECTOR;
-  Floats v;
-  if (p.sourceFloat) {
-    v.load((const float*)p.source + at);
-  } else {
-    v.load((const bf16*)p.source + at);
-  }
-#pragma unroll
-  for (int j = 0; j < VECTOR; j++) mark(p, v.x[j], index + j);
-  if (p.target == 0) {
-    v.store((bf16*)p.out + index);
-  } else if (p.target == 1) {
-    alignas(16) __half h[VECTOR];
-#pragma unroll
-    for (int j = 0; j < VECTOR; j++) h[j] = __float2half_rn(v.x[j]);
-    *(uint4*)((__half*)p.out + index) = *(const uint4*)h;
-  } else {
-    v.store((float*)p.out + index);
-  }
-}
-
-extern "C" __global__ void __launch_bounds__(256) pack(const __grid_constant__ PackParams p) {
-  int64_t first = ((int64_t)blockIdx.x * blockDim.x + threadIdx.x) * VECTOR;
-  if (p.cols % VECTOR == 0) {
-    if (first < p.count) packVector(p, first);
-    return;
-  }
-  int64_t end = first + VECTOR < p.count ? first + VECTOR : p.count;
-  for (int64_t i = first; i < end; i++) {
-    int64_t at = i / p.cols * p.ldSource + i % p.cols;
-    float x = p.sourceFloat ? ((const float*)p.source)[at]
-                            : __bfloat162float(((const bf16*)p.source)[at]);
-    mark(p, x, i);
-    if (p.target == 0) {
-      ((bf16*)p.out)[i] = __float2bfloat16_rn(x);
-    } else if (p.target == 1) {
-      ((__half*)p.out)[i] = __float2half_rn(x);
-    } else {
-      ((float*)p.out)[i] = x;
-    }
   }
 }

@@ -162,8 +162,12 @@ public interface Backend extends AutoCloseable {
   /** Reads a tensor to the host, row-major. */
   float[] read(Tensor tensor);
 
-  /** The most rows of that many columns that one call of {@link #pack} takes. */
-  int packedRows(long cols, KvDtype dtype);
+  /**
+   * The most rows of that many columns that one call of {@link #pack} takes.
+   *
+   * @param headDim see {@link #pack}
+   */
+  int packedRows(long cols, KvDtype dtype, int headDim);
 
   /**
    * Begins to bring rows to the host as they are stored, as soon as they are computed; the
@@ -171,8 +175,10 @@ public interface Backend extends AutoCloseable {
    * memory, so callers keep few open.
    *
    * @param rows at most {@link #packedRows}
+   * @param headDim D: where the type has scales, how many neighbours share one; a divisor of the
+   *     columns
    */
-  PackedRows pack(Tensor rows, KvDtype dtype);
+  PackedRows pack(Tensor rows, KvDtype dtype, int headDim);
 
   /**
    * Waits for everything that was called, and throws what operators found wrong since the last

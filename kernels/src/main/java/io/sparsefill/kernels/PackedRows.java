@@ -16,6 +16,15 @@ public interface PackedRows extends AutoCloseable {
    */
   void copy(int from, int count, long named, byte[] target, int at);
 
+  /**
+   * Copies the scales of rows {@code [from, from + count)} as little-endian fp32, {@code
+   * [row][head]}, into {@code target} from byte {@code at} on; waits until they have arrived. Those
+   * of rows that {@link #copy} refuses mean nothing.
+   *
+   * @throws IllegalStateException if the element type has none, {@link KvDtype#scaled}
+   */
+  void copyScales(int from, int count, byte[] target, int at);
+
   /** Gives back what the rows took on their way; waits for what is still under way. */
   @Override
   void close();
@@ -25,6 +34,11 @@ public interface PackedRows extends AutoCloseable {
     return new ArithmeticException(
         "Cannot store row %d, column %d: it is %s; check the model's weights"
             .formatted(row, column, value));
+  }
+
+  /** The message of a call for scales that there are not. */
+  static IllegalStateException unscaled(KvDtype dtype) {
+    return new IllegalStateException("Rows of " + dtype.label() + " have no scales");
   }
 
   /** The message of a value that fp16 cannot hold. */

@@ -30,4 +30,18 @@ public final class Shapes {
               .formatted(a.rows(), a.cols(), w.rows(), w.cols(), out.rows(), out.cols()));
     }
   }
+
+  /**
+   * How many heads the columns of packed rows have.
+   *
+   * @throws IllegalArgumentException naming the columns, if they are not whole heads
+   */
+  public static int heads(Tensor rows, int headDim) {
+    if (headDim < 1 || rows.cols() % headDim != 0) {
+      throw new IllegalArgumentException(
+          "Cannot pack rows of %d columns: they are no whole heads of %d"
+              .formatted(rows.cols(), headDim));
+    }
+    return Math.toIntExact(rows.cols() / headDim);
+  }
 }

@@ -37,9 +37,9 @@ public abstract class TensorContract extends BackendContract {
     return pack(backend, tensor, dtype);
   }
 
-  /** All rows of a tensor, as they are stored. */
+  /** All rows of a tensor, as they are stored; where there are scales, each row has one. */
   public static byte[] pack(Backend backend, Tensor tensor, KvDtype dtype) {
-    try (PackedRows rows = backend.pack(tensor, dtype)) {
+    try (PackedRows rows = backend.pack(tensor, dtype, (int) tensor.cols())) {
       int count = (int) tensor.rows();
       byte[] bytes = new byte[Math.toIntExact(count * tensor.cols() * dtype.bytes())];
       rows.copy(0, count, 0, bytes, 0);
@@ -145,17 +145,29 @@ public abstract class TensorContract extends BackendContract {
             byte[] packed = pack(tensor, dtype);
             assertThat(packed).hasSize(dtype.bytes() * rows * cols);
             ByteBuffer elements = ByteBuffer.wrap(packed).order(ByteOrder.LITTLE_ENDIAN);
-            for (float x : matrix.values()) {
+            for (int i = 0; i < rows * cols; i++) {
+              float x = matrix.values()[i];
               switch (dtype) {
                 case BF16 -> assertThat(elements.getShort()).isEqualTo(HalfFloats.toBf16(x));
                 case FP16 -> assertThat(elements.getShort()).isEqualTo(HalfFloats.toFp16(x));
                 case FP32 -> assertThat(elements.getFloat()).isEqualTo(x);
+                case FP8 ->
+                    assertThat(elements.get())
+                        .isEqualTo(E4m3.of(x / E4m3.scale(largest(matrix, i / cols))));
               }
             }
           }
         }
       }
     }
+  }
+
+  private static float largest(ArrayMatrix matrix, int row) {
+    float largest = 0;
+    for (int c = 0; c < matrix.cols(); c++) {
+      largest = Math.max(largest, Math.abs(matrix.at(row, c)));
+    }
+    return largest;
   }
 
   @Test
@@ -187,7 +199,7 @@ public abstract class TensorContract extends BackendContract {
   void partsOfPackedRowsAreCopiedWhereTheyBelong() {
     try (Tensor tensor = upload(matrix(100, 24))) {
       byte[] whole = pack(tensor, KvDtype.BF16);
-      try (PackedRows rows = backend.pack(tensor, KvDtype.BF16)) {
+      try (PackedRows rows = backend.pack(tensor, KvDtype.BF16, 8)) {
         for (int from = 0; from < 100; from += 30) {
           int count = Math.min(30, 100 - from);
           byte[] part = new byte[48 * count + 5];
@@ -209,8 +221,8 @@ public abstract class TensorContract extends BackendContract {
     matrix.values()[13 * 16 + 2] = 70_000; // bf16 keeps it above what fp16 holds
     byte[] target = new byte[20 * 16 * 2];
     try (Tensor tensor = upload(matrix);
-        PackedRows rows = backend.pack(tensor, KvDtype.FP16);
-        PackedRows behind = backend.pack(tensor.rows(10, 10), KvDtype.FP16)) {
+        PackedRows rows = backend.pack(tensor, KvDtype.FP16, 16);
+        PackedRows behind = backend.pack(tensor.rows(10, 10), KvDtype.FP16, 16)) {
       rows.copy(0, 7, 0, target, 0);
       assertThatThrownBy(() -> rows.copy(4, 4, 0, target, 0))
           .isInstanceOf(ArithmeticException.class)

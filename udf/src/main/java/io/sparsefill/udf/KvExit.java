@@ -20,6 +20,7 @@ final class KvExit implements AutoCloseable {
   private final Backend backend;
   private final KvSink sink;
   private final KvDtype dtype;
+  private final int headDim;
   private final int blockTokens;
   private final Pair[] pairs;
   private final SideThread thread = new SideThread("sparsefill-kv", 1, true);
@@ -55,6 +56,7 @@ final class KvExit implements AutoCloseable {
    * @param pairs what {@link #pairs} made
    * @param tokens T, how many of their rows the document fills
    * @param sink takes the blocks, or null when nothing leaves
+   * @param headDim D
    * @param threads CPU threads of the pre-fill
    */
   KvExit(
@@ -63,6 +65,7 @@ final class KvExit implements AutoCloseable {
       int tokens,
       KvSink sink,
       KvDtype dtype,
+      int headDim,
       int blockTokens,
       int threads) {
     this.backend = backend;
@@ -72,6 +75,7 @@ final class KvExit implements AutoCloseable {
     }
     this.sink = sink;
     this.dtype = dtype;
+    this.headDim = headDim;
     this.blockTokens = blockTokens;
     this.cutters = new SideThread("sparsefill-kv-cut", Math.min(threads, MOST_CUTTERS), false);
   }
@@ -150,7 +154,7 @@ final class KvExit implements AutoCloseable {
       return;
     }
     LayerBlocks blocks =
-        new LayerBlocks(backend, cutters, layer, pair.k, pair.v, dtype, blockTokens);
+        new LayerBlocks(backend, cutters, layer, pair.k, pair.v, dtype, headDim, blockTokens);
     while (!closing) {
       CompletableFuture<KvBlock> block = blocks.next();
       if (block == null) {

@@ -27,6 +27,7 @@ final class LayerBlocks {
   private final Tensor keys;
   private final Tensor values;
   private final KvDtype dtype;
+  private final int headDim;
   private final int tokens;
   private final int blockTokens;
   private final int pieceTokens;
@@ -42,6 +43,7 @@ final class LayerBlocks {
       Tensor keys,
       Tensor values,
       KvDtype dtype,
+      int headDim,
       int blockTokens) {
     this.backend = backend;
     this.cutters = cutters;
@@ -49,6 +51,7 @@ final class LayerBlocks {
     this.keys = keys;
     this.values = values;
     this.dtype = dtype;
+    this.headDim = headDim;
     this.tokens = Math.toIntExact(keys.rows());
     this.blockTokens = blockTokens;
     long blockBytes = Math.min(tokens, blockTokens) * keys.cols() * dtype.bytes();
@@ -57,7 +60,7 @@ final class LayerBlocks {
           "Cannot cut keys and values into blocks of %,d tokens: each would have %,d bytes of either, and at most %,d are possible; use a smaller --block-tokens"
               .formatted(blockTokens, blockBytes, MOST_BYTES));
     }
-    int most = Math.min(tokens, backend.packedRows(keys.cols(), dtype));
+    int most = Math.min(tokens, backend.packedRows(keys.cols(), dtype, headDim));
     // Whole blocks, where they are not larger than a piece.
     this.pieceTokens = most > blockTokens ? most / blockTokens * blockTokens : most;
   }
@@ -109,10 +112,10 @@ final class LayerBlocks {
     Piece(int from, int count, int parts) {
       this.from = from;
       this.parts = new AtomicInteger(parts);
-      this.keyRows = backend.pack(keys.rows(from, count), dtype);
+      this.keyRows = backend.pack(keys.rows(from, count), dtype, headDim);
       boolean complete = false;
       try {
-        this.valueRows = backend.pack(values.rows(from, count), dtype);
+        this.valueRows = backend.pack(values.rows(from, count), dtype, headDim);
         complete = true;
       } finally {
         if (!complete) {
@@ -143,6 +146,8 @@ final class LayerBlocks {
     private final CompletableFuture<KvBlock> whole = new CompletableFuture<>();
     private byte[] key;
     private byte[] value;
+    private byte[] keyScale; // null where the type has no scales
+    private byte[] valueScale;
     private Throwable failure;
     private long failureOrder = Long.MAX_VALUE;
 
@@ -156,8 +161,8 @@ final class LayerBlocks {
     void cut(Piece piece, int from, int n) {
       try {
         allocate();
-        copy("keys", piece.keyRows, key, piece.from, from, n);
-        copy("values", piece.valueRows, value, piece.from, from, n);
+        copy("keys", piece.keyRows, key, keyScale, piece.from, from, n);
+        copy("values", piece.valueRows, value, valueScale, piece.from, from, n);
       } catch (RuntimeException | Error e) { // thrown on by whoever waits for the block
         failed(e, from - start);
       } finally {
@@ -173,14 +178,28 @@ final class LayerBlocks {
         int bytes = Math.toIntExact(count * keys.cols() * dtype.bytes());
         key = new byte[bytes];
         value = new byte[bytes];
+        if (dtype.scaled()) {
+          int scales = Math.toIntExact(count * (keys.cols() / headDim) * dtype.scaleBytes());
+          keyScale = new byte[scales];
+          valueScale = new byte[scales];
+        }
       }
     }
 
-    private void copy(String what, PackedRows rows, byte[] target, int pieceFrom, int from, int n) {
+    private void copy(
+        String what,
+        PackedRows rows,
+        byte[] target,
+        byte[] scales,
+        int pieceFrom,
+        int from,
+        int n) {
       int row = from - start;
-      int rowBytes = target.length / count;
       try {
-        rows.copy(from - pieceFrom, n, row, target, row * rowBytes);
+        rows.copy(from - pieceFrom, n, row, target, row * (target.length / count));
+        if (scales != null) {
+          rows.copyScales(from - pieceFrom, n, scales, row * (scales.length / count));
+        }
       } catch (ArithmeticException e) {
         // Keys come before values, as if each were packed as a whole.
         long order = what.equals("keys") ? row : (long) count + row;
@@ -213,7 +232,9 @@ final class LayerBlocks {
               dtype,
               key,
               value,
-              KvBlock.checksum(key, value)));
+              keyScale,
+              valueScale,
+              KvBlock.checksum(key, value, keyScale, valueScale)));
     }
   }
 }

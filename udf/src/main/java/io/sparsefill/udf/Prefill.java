@@ -142,6 +142,7 @@ final class Prefill {
                 tokens.length,
                 options.emit().contains(Emit.KV) ? sink : null,
                 options.kvDtype(),
+                model.config().headDim(),
                 options.blockTokens(),
                 options.threads())) {
       try {

@@ -75,10 +75,20 @@ class KvBlocksTest {
 
   /** Oracle: the same blocks when a layer leaves in one piece. */
   @ParameterizedTest
-  @CsvSource({"1, 16", "1, 1000", "7, 16", "7, 1000", "33, 256", "100, 16", "256, 256", "700, 64"})
-  void areTheSameWhateverPiecesRowsLeaveIn(int pieceRows, int blockTokens) throws Exception {
+  @CsvSource({
+    "1, 16, BF16",
+    "1, 1000, BF16",
+    "7, 16, FP8",
+    "7, 1000, BF16",
+    "33, 256, FP8",
+    "100, 16, BF16",
+    "256, 256, BF16",
+    "700, 64, FP8"
+  })
+  void areTheSameWhateverPiecesRowsLeaveIn(int pieceRows, int blockTokens, KvDtype dtype)
+      throws Exception {
     EngineOptions options =
-        TestOptions.of(model).dtype(KvDtype.BF16).blockTokens(blockTokens).threads(3).build();
+        TestOptions.of(model).dtype(dtype).blockTokens(blockTokens).threads(3).build();
     KvCollector expected = new KvCollector();
     KvCollector actual = new KvCollector();
     try (RecordedPrefill recorded = new RecordedPrefill(options)) {
@@ -137,7 +147,8 @@ class KvBlocksTest {
   void blocksThatNoArrayHoldsAreRefused() {
     Buffers.Sized rows = new Buffers.Sized(1 << 20, 1024);
     try (CpuBackend backend = new CpuBackend(1)) {
-      assertThatThrownBy(() -> new LayerBlocks(backend, null, 0, rows, rows, KvDtype.BF16, 1 << 20))
+      assertThatThrownBy(
+              () -> new LayerBlocks(backend, null, 0, rows, rows, KvDtype.BF16, 64, 1 << 20))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageContaining("2,147,483,648 bytes")
           .hasMessageContaining("--block-tokens");
@@ -171,6 +182,69 @@ class KvBlocksTest {
       compare(rounded.get(b).key(), exact.get(b).key(), dtype, relative);
       compare(rounded.get(b).value(), exact.get(b).value(), dtype, relative);
     }
+  }
+
+  /**
+   * Oracle: fp32 blocks. A 448th of a head's largest number is its scale; a number is rounded by a
+   * 16th of itself, or by 2^-10 scales when it is small.
+   */
+  @Test
+  void fp8IsTheRoundedFp32WithAScaleForEachTokenAndHead() throws Exception {
+    List<KvBlock> exact = blocks(100, KvDtype.FP32);
+    List<KvBlock> rounded = blocks(100, KvDtype.FP8);
+    assertThat(rounded).hasSameSizeAs(exact);
+    for (int b = 0; b < exact.size(); b++) {
+      KvBlock block = rounded.get(b);
+      assertThat(block.dtype()).isEqualTo(KvDtype.FP8);
+      assertThat(block.bytes())
+          .isEqualTo(
+              2
+                  * block.tokenCount()
+                  * KvDtype.FP8.tokenBytes(TinyModel.KV_HEADS, TinyModel.HEAD_DIM));
+      compareFp8(KvNumbers.keys(block), block.keyScale(), KvNumbers.keys(exact.get(b)));
+      compareFp8(KvNumbers.values(block), block.valueScale(), KvNumbers.values(exact.get(b)));
+      CRC32C crc = new CRC32C();
+      for (byte[] part :
+          List.of(block.key(), block.value(), block.keyScale(), block.valueScale())) {
+        crc.update(part);
+      }
+      assertThat(block.crc32c()).isEqualTo(crc.getValue());
+      assertThat(block.intact()).isTrue();
+      block.valueScale()[3] ^= 1;
+      assertThat(block.intact()).as("with a scale changed").isFalse();
+    }
+  }
+
+  private static void compareFp8(KvNumbers rounded, byte[] scaleBytes, KvNumbers exact) {
+    assertThat(rounded.count()).isEqualTo(exact.count());
+    ByteBuffer scales = ByteBuffer.wrap(scaleBytes).order(ByteOrder.LITTLE_ENDIAN);
+    int d = TinyModel.HEAD_DIM;
+    for (int head = 0; head < exact.count() / d; head++) {
+      float largest = 0;
+      for (int i = head * d; i < (head + 1) * d; i++) {
+        largest = Math.max(largest, Math.abs(exact.at(i)));
+      }
+      float scale = scales.getFloat();
+      assertThat(scale).isEqualTo((float) (largest / 448.0));
+      for (int i = head * d; i < (head + 1) * d; i++) {
+        double allowed = Math.max(Math.abs(exact.at(i)) / 16, scale / 1024);
+        assertThat((double) rounded.at(i)).isCloseTo(exact.at(i), within(allowed * 1.00001));
+      }
+    }
+    assertThat(scales.hasRemaining()).isFalse();
+  }
+
+  @Test
+  void numbersWithoutTheirScalesAreRefused() {
+    assertThatThrownBy(() -> KvNumbers.of(KvDtype.FP8, new byte[8], null))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("Cannot read 8 elements of fp8 with 0 scales");
+    assertThatThrownBy(() -> KvNumbers.of(KvDtype.FP8, new byte[8], new byte[12]))
+        .isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> KvNumbers.of(KvDtype.BF16, new byte[8], new byte[4]))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("4 elements of bf16 with 1 scales");
+    assertThat(KvNumbers.of(KvDtype.FP8, new byte[0], new byte[0]).count()).isZero();
   }
 
   private static void compare(byte[] rounded, byte[] exact, KvDtype dtype, double relative) {

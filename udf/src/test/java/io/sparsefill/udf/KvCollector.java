@@ -36,6 +36,8 @@ final class KvCollector implements KvSink {
                     b.dtype(),
                     ByteBuffer.wrap(b.key()),
                     ByteBuffer.wrap(b.value()),
+                    b.dtype().scaled() ? ByteBuffer.wrap(b.keyScale()) : "no scales",
+                    b.dtype().scaled() ? ByteBuffer.wrap(b.valueScale()) : "no scales",
                     b.crc32c()))
         .toList();
   }

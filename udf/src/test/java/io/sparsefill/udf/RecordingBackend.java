@@ -217,6 +217,11 @@ final class RecordingBackend {
     }
 
     @Override
+    public void copyScales(int from, int count, byte[] target, int at) {
+      rows.copyScales(from, count, target, at);
+    }
+
+    @Override
     public void close() {
       rows.close();
       closed(this, null);

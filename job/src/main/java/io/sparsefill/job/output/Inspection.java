@@ -1,6 +1,7 @@
 package io.sparsefill.job.output;
 
 import io.sparsefill.udf.KvBlock;
+import io.sparsefill.udf.KvNumbers;
 import java.io.IOException;
 import java.util.EnumMap;
 import java.util.HashSet;
@@ -153,14 +154,15 @@ public final class Inspection {
 
   private static void collect(
       KvBlock block, Identity identity, HeadRequest request, long end, Map<Integer, String> lines) {
-    byte[] bytes = request.tensor() == Tensor.KEY ? block.key() : block.value();
+    KvNumbers numbers =
+        request.tensor() == Tensor.KEY ? KvNumbers.keys(block) : KvNumbers.values(block);
     for (int i = 0; i < block.tokenCount(); i++) {
       int token = block.tokenStart() + i;
       if (token >= request.from() && token < end) {
         int at = (i * identity.kvHeads() + request.kvHead()) * identity.headDim();
         StringBuilder line = new StringBuilder().append(token).append(':');
         for (int d = 0; d < identity.headDim(); d++) {
-          line.append(' ').append(StoredFloats.at(block.dtype(), bytes, at + d));
+          line.append(' ').append(numbers.at(at + d));
         }
         lines.put(token, line.toString());
       }

@@ -1,7 +1,6 @@
 package io.sparsefill.job.output;
 
 import io.sparsefill.job.output.VerifyReport.Problem;
-import io.sparsefill.udf.KvBlock;
 import java.util.List;
 import java.util.Map;
 import org.apache.parquet.example.data.Group;
@@ -23,14 +22,19 @@ final class KvCheck {
         Verification.paths(manifest, Table.KV),
         Table.KV.parquet(),
         "doc_id STRING, run_id STRING, layer INT, block INT, token_start INT, token_count INT,"
-            + " dtype STRING, key_bytes INT, value_bytes INT, intact BOOLEAN",
+            + " dtype STRING, key_bytes INT, value_bytes INT, key_scale_bytes INT,"
+            + " value_scale_bytes INT, intact BOOLEAN",
         KvCheck::facts);
   }
 
-  /** All of a block but its bytes. */
+  /** All of a block but its bytes; cells that cannot be decoded do not fit their checksum. */
   private static Object[] facts(Group row) {
-    byte[] key = row.getBinary("key", 0).getBytesUnsafe();
-    byte[] value = row.getBinary("value", 0).getBytesUnsafe();
+    boolean intact;
+    try {
+      intact = KvCells.block(row).intact();
+    } catch (IllegalArgumentException e) {
+      intact = false;
+    }
     return new Object[] {
       row.getString("doc_id", 0),
       row.getString("run_id", 0),
@@ -39,10 +43,16 @@ final class KvCheck {
       row.getInteger("token_start", 0),
       row.getInteger("token_count", 0),
       row.getString("dtype", 0),
-      key.length,
-      value.length,
-      KvBlock.checksum(key, value) == row.getLong("crc32c", 0)
+      row.getBinary("key", 0).length(),
+      row.getBinary("value", 0).length(),
+      scaleBytes(row, "key_scale"),
+      scaleBytes(row, "value_scale"),
+      intact
     };
+  }
+
+  private static int scaleBytes(Group row, String column) {
+    return StoredRows.isThere(row, column) ? row.getBinary(column, 0).length() : 0;
   }
 
   static void run(SparkSession session, Identity identity, long documents, Findings findings) {
@@ -71,7 +81,10 @@ final class KvCheck {
                 """
                 SELECT doc_id, run_id, layer, block,
                   concat('tokens ', token_start, ' + ', token_count, ' of ', total, ', ', dtype,
-                    ', key of ', key_bytes, ' bytes, value of ', value_bytes) AS message
+                    ', key of ', key_bytes, ' bytes, value of ', value_bytes,
+                    IF(key_scale_bytes + value_scale_bytes + {scales} = 0, '',
+                      concat(', scales of ', key_scale_bytes, ' and ', value_scale_bytes))
+                    ) AS message
                 FROM blocks
                 WHERE NOT (layer >= 0 AND layer < {L} AND block >= 0
                   AND CAST(block AS BIGINT) * {B} < total
@@ -79,7 +92,9 @@ final class KvCheck {
                   AND token_count = least({B}, total - token_start)
                   AND dtype = '{dtype}'
                   AND key_bytes = CAST(token_count AS BIGINT) * {bytes}
-                  AND value_bytes = key_bytes)
+                  AND value_bytes = key_bytes
+                  AND key_scale_bytes = CAST(token_count AS BIGINT) * {scales}
+                  AND value_scale_bytes = key_scale_bytes)
                 """,
                 identity)));
     findings.check(
@@ -142,6 +157,7 @@ final class KvCheck {
     return sql.replace("{L}", String.valueOf(identity.layers()))
         .replace("{B}", String.valueOf(identity.blockTokens()))
         .replace("{bytes}", String.valueOf(identity.tokenBytes()))
+        .replace("{scales}", String.valueOf(identity.kvHeads() * identity.kvDtype().scaleBytes()))
         .replace("{dtype}", identity.kvDtype().label());
   }
 }

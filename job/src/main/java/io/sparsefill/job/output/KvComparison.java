@@ -1,7 +1,7 @@
 package io.sparsefill.job.output;
 
-import io.sparsefill.kernels.KvDtype;
 import io.sparsefill.udf.KvBlock;
+import io.sparsefill.udf.KvNumbers;
 import io.sparsefill.udf.KvSink;
 import java.io.IOException;
 import java.util.Arrays;
@@ -36,11 +36,14 @@ final class KvComparison implements KvSink {
       throw new IOException("The pre-fill gives " + name(again) + ", stored is " + name(there));
     }
     blocks++;
-    if (Arrays.equals(there.key(), again.key()) && Arrays.equals(there.value(), again.value())) {
+    if (Arrays.equals(there.key(), again.key())
+        && Arrays.equals(there.value(), again.value())
+        && Arrays.equals(there.keyScale(), again.keyScale())
+        && Arrays.equals(there.valueScale(), again.valueScale())) {
       identical++;
     }
-    add(2 * again.layer(), again.dtype(), there.key(), again.key());
-    add(2 * again.layer() + 1, again.dtype(), there.value(), again.value());
+    add(2 * again.layer(), KvNumbers.keys(there), KvNumbers.keys(again));
+    add(2 * again.layer() + 1, KvNumbers.values(there), KvNumbers.values(again));
   }
 
   /** Checks that no stored block is left over. */
@@ -69,12 +72,12 @@ final class KvComparison implements KvSink {
     return worst;
   }
 
-  private void add(int slot, KvDtype dtype, byte[] there, byte[] again) {
+  private void add(int slot, KvNumbers there, KvNumbers again) {
     double sum = 0;
     double norm = 0;
-    for (int i = 0; i < there.length / dtype.bytes(); i++) {
-      double a = StoredFloats.at(dtype, there, i);
-      double b = StoredFloats.at(dtype, again, i);
+    for (int i = 0; i < there.count(); i++) {
+      double a = there.at(i);
+      double b = again.at(i);
       sum += (a - b) * (a - b);
       norm += a * a;
     }

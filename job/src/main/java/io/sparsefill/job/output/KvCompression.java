@@ -8,7 +8,10 @@ import org.apache.parquet.hadoop.metadata.CompressionCodecName;
  * zstd.
  */
 public enum KvCompression {
-  /** Zstandard, level 1: about 0.8 of the size for bf16 keys and values. */
+  /**
+   * Zstandard, level 1, with the byte planes of bf16 and fp16 apart ({@link BytePlanes}): 0.63 of
+   * bf16's size where a cell has 512 KiB, 0.74 without the planes; twice the time of the latter.
+   */
   ZSTD(CompressionCodecName.ZSTD),
   /** As they are: for storage that is faster than a core compresses. */
   UNCOMPRESSED(CompressionCodecName.UNCOMPRESSED);

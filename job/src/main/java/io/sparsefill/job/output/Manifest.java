@@ -16,15 +16,22 @@ import java.util.Map;
  * {@code manifest.json}: what an output folder holds. It is an index for people and programs; the
  * truth are the documents files, from which it can be made again ({@link ManifestStore}).
  *
- * @param formatVersion of the tables and of this file, {@link #FORMAT_VERSION}
+ * @param formatVersion of the tables and of this file; {@link #FORMAT_VERSION} once this program
+ *     has written
  * @param fingerprint hex SHA-256 of the identity's canonical JSON
  * @param identity all that decides the numbers, see {@link Identity}
  * @param runs oldest first
  */
 public record Manifest(
     int formatVersion, String fingerprint, Map<String, String> identity, List<Run> runs) {
-  /** The version that this program writes, and the only one that it reads. */
-  public static final int FORMAT_VERSION = 1;
+  /**
+   * The version that this program writes. Version 2 knows fp8, and cells of the kv table that are
+   * encoded ({@code encoding}); version 1 is read as well, and continued in version 2.
+   */
+  public static final int FORMAT_VERSION = 2;
+
+  /** The oldest version that this program reads. */
+  private static final int OLDEST_VERSION = 1;
 
   private static final ObjectMapper JSON =
       JsonMapper.builder()
@@ -100,7 +107,7 @@ public record Manifest(
               List.of(receipt.wave()),
               receipt.throughput()));
     }
-    return new Manifest(formatVersion, fingerprint, identity, List.copyOf(next));
+    return new Manifest(FORMAT_VERSION, fingerprint, identity, List.copyOf(next));
   }
 
   /** Every published file of a table, oldest first. */
@@ -134,13 +141,15 @@ public record Manifest(
     try {
       JsonNode tree = JSON.readTree(json);
       int version = tree == null ? 0 : tree.path("format_version").asInt();
-      if (version != FORMAT_VERSION) {
+      if (version < OLDEST_VERSION || version > FORMAT_VERSION) {
         throw new IOException(
             "Cannot read "
                 + where
                 + ": its format_version is "
                 + version
                 + ", this program reads "
+                + OLDEST_VERSION
+                + " to "
                 + FORMAT_VERSION);
       }
       return JSON.treeToValue(tree, Manifest.class);

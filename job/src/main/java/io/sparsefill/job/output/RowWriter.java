@@ -18,19 +18,10 @@ interface RowWriter<R> {
   record TokensRow(
       String docId, int block, int tokenStart, int[] tokenIds, String prefixSha256, String runId) {}
 
-  static void kv(KvRow row, RowFields fields) {
-    KvBlock block = row.block();
-    fields
-        .text("doc_id", row.docId())
-        .int32("layer", block.layer())
-        .int32("block", block.block())
-        .int32("token_start", block.tokenStart())
-        .int32("token_count", block.tokenCount())
-        .text("dtype", block.dtype().label())
-        .bytes("key", block.key())
-        .bytes("value", block.value())
-        .int64("crc32c", block.crc32c())
-        .text("run_id", row.runId());
+  /** Rows of the kv table; how their cells lie depends on what compresses them. */
+  static RowWriter<KvRow> kv(KvCompression compression) {
+    return (row, fields) ->
+        KvCells.write(row.docId(), row.block(), row.runId(), compression, fields);
   }
 
   static void tokens(TokensRow row, RowFields fields) {

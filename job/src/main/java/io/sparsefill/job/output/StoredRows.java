@@ -2,6 +2,7 @@ package io.sparsefill.job.output;
 
 import java.io.Closeable;
 import java.io.IOException;
+import java.util.List;
 import java.util.Map;
 import org.apache.parquet.HadoopReadOptions;
 import org.apache.parquet.ParquetReadOptions;
@@ -18,6 +19,7 @@ import org.apache.parquet.io.MessageColumnIO;
 import org.apache.parquet.io.RecordReader;
 import org.apache.parquet.io.SeekableInputStream;
 import org.apache.parquet.schema.MessageType;
+import org.apache.parquet.schema.Type;
 
 /**
  * Reads one Parquet file of a table row by row, without Spark and with page checksums verified (the
@@ -47,7 +49,7 @@ final class StoredRows implements Closeable {
 
   /**
    * Rows with these columns that pass the filter ({@link FilterCompat#NOOP}: all), whose columns
-   * must be among them.
+   * must be among them; optional columns that the file does not have are left out.
    */
   static StoredRows open(
       Storage storage, String path, MessageType columns, FilterCompat.Filter filter)
@@ -65,7 +67,7 @@ final class StoredRows implements Closeable {
       throws IOException {
     ParquetFileReader file = open(storage, path, footer, options(storage, path, filter));
     try {
-      return new StoredRows(path, file, columns, filter);
+      return new StoredRows(path, file, present(file, columns), filter);
     } catch (RuntimeException e) { // columns that the file lacks
       throw closed(file, unreadable(storage, path, e));
     }
@@ -124,7 +126,17 @@ final class StoredRows implements Closeable {
 
   /** A text column of a row, or null. */
   static String text(Group row, String column) {
-    return row.getFieldRepetitionCount(column) == 0 ? null : row.getString(column, 0);
+    return isThere(row, column) ? row.getString(column, 0) : null;
+  }
+
+  /** A binary column of a row, or null. */
+  static byte[] bytes(Group row, String column) {
+    return isThere(row, column) ? row.getBinary(column, 0).getBytes() : null;
+  }
+
+  /** Whether a row has a value in a column, which files of an older version may lack. */
+  static boolean isThere(Group row, String column) {
+    return row.getType().containsField(column) && row.getFieldRepetitionCount(column) > 0;
   }
 
   /** A double column of a row, or null. */
@@ -145,6 +157,18 @@ final class StoredRows implements Closeable {
    */
   static Group listItem(Group list, int index) {
     return list.getGroup("list", index);
+  }
+
+  private static MessageType present(ParquetFileReader file, MessageType asked) {
+    MessageType stored = file.getFileMetaData().getSchema();
+    List<Type> present =
+        asked.getFields().stream()
+            .filter(
+                field ->
+                    stored.containsField(field.getName())
+                        || !field.isRepetition(Type.Repetition.OPTIONAL))
+            .toList();
+    return new MessageType(asked.getName(), present);
   }
 
   private static ParquetReadOptions options(

@@ -60,8 +60,10 @@ public enum Table {
 
   /**
    * One row per document, layer and block: {@code key} and {@code value} are little-endian,
-   * C-contiguous {@code [token][kv_head][head_dim]}, keys after RoPE; {@code crc32c} covers key
-   * then value, 0 .. 2^32-1.
+   * C-contiguous {@code [token][kv_head][head_dim]}, keys after RoPE, with their bytes in the order
+   * that {@code encoding} says ({@link KvCells} reads them). Only fp8 has scales, little-endian
+   * fp32 {@code [token][kv_head]}. {@code crc32c} covers key, value and scales, decoded, 0 ..
+   * 2^32-1.
    */
   KV(
       "kv",
@@ -73,14 +75,18 @@ public enum Table {
         required int32 token_start;
         required int32 token_count;
         required binary dtype (STRING);
+        optional binary encoding (STRING);
         required binary key;
         required binary value;
+        optional binary key_scale;
+        optional binary value_scale;
         required int64 crc32c;
         required binary run_id (STRING);
       }
       """,
       "doc_id STRING, layer INT, block INT, token_start INT, token_count INT, dtype STRING,"
-          + " key BINARY, value BINARY, crc32c BIGINT, run_id STRING"),
+          + " encoding STRING, key BINARY, value BINARY, key_scale BINARY, value_scale BINARY,"
+          + " crc32c BIGINT, run_id STRING"),
 
   /** One row per document and asked-for position; see {@link io.sparsefill.job.LogitsRow}. */
   LOGITS(

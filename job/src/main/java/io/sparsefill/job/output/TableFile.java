@@ -36,7 +36,9 @@ final class TableFile<R> implements Closeable {
   /** Most rows of a page of the other tables. */
   static final int PAGE_ROWS = ParquetProperties.DEFAULT_PAGE_ROW_COUNT_LIMIT;
 
-  private static final String[] BIG_COLUMNS = {"key", "value", "logits"};
+  private static final String[] BIG_COLUMNS = {
+    "key", "value", "key_scale", "value_scale", "logits"
+  };
 
   private final String path;
   private final Table table;

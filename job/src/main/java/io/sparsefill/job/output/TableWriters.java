@@ -73,10 +73,10 @@ public final class TableWriters implements AutoCloseable {
       kv.add(
           table(
               Table.KV,
-              RowWriter::kv,
+              RowWriter.kv(options.kvCompression()),
               options.kvCompression().codec(),
               files,
-              row -> TableFile.pageRows(2L * row.block().key().length)));
+              row -> TableFile.pageRows(row.block().bytes())));
     }
     this.tokens =
         table(
@@ -160,6 +160,15 @@ public final class TableWriters implements AutoCloseable {
               "Cannot write layer %d, block %d of '%s': key has %,d bytes, value %,d; both must be"
                   + " equal and at most %,d; use a smaller --block-tokens",
               block.layer(), block.block(), docId, bytes, block.value().length, MAX_CELL_BYTES));
+    }
+    int keyScales = block.keyScale() == null ? 0 : block.keyScale().length;
+    int valueScales = block.valueScale() == null ? 0 : block.valueScale().length;
+    if (keyScales != valueScales || block.dtype().scaled() != (keyScales > 0)) {
+      throw new IllegalArgumentException(
+          String.format(
+              "Cannot write layer %d, block %d of '%s' as %s: its key has %,d bytes of scales, its"
+                  + " value %,d",
+              block.layer(), block.block(), docId, block.dtype().label(), keyScales, valueScales));
     }
     guard(() -> kv.get(lane(block)).write(new KvRow(docId, block, options.runId())));
   }

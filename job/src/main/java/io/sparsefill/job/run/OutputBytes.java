@@ -16,9 +16,10 @@ final class OutputBytes {
     long perToken =
         2L
             * model.config().layers()
-            * model.config().kvHeads()
-            * model.config().headDim()
-            * options.output().kvDtype().bytes();
+            * options
+                .output()
+                .kvDtype()
+                .tokenBytes(model.config().kvHeads(), model.config().headDim());
     return perToken * waves.stream().mapToLong(PlannedWave::tokens).sum();
   }
 

@@ -42,7 +42,10 @@ public enum RunOption {
       "fp32",
       "precision of the rotary frequencies: fp32, as serving engines and from_pretrained keep them, or bf16, as"
           + " in a model that was cast as a whole"),
-  KV_DTYPE("TYPE", "bf16", "element type of stored keys and values: bf16, fp16 or fp32"),
+  KV_DTYPE(
+      "TYPE",
+      "bf16",
+      "element type of stored keys and values: bf16, fp16, fp32 or fp8 (e4m3 with a scale for each token and head)"),
   BLOCK_TOKENS("N", "256", "tokens in one row of the kv table"),
   KV_COMPRESSION("CODEC", "zstd", "compression of the kv table: zstd or uncompressed"),
   WRITER_THREADS(

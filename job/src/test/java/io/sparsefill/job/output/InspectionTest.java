@@ -8,6 +8,7 @@ import io.sparsefill.job.output.Inspection.HeadRequest;
 import io.sparsefill.job.output.Inspection.Tensor;
 import io.sparsefill.kernels.KvDtype;
 import io.sparsefill.udf.KvBlock;
+import io.sparsefill.udf.KvNumbers;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
@@ -107,12 +108,17 @@ class InspectionTest {
     byte[] fp16 = {0, 0x3c, 0, (byte) 0xc0, (byte) 0xff, 0x7b, 1, 0, 0, 0x7c};
     float[] expected = {1, -2, 65504, 0x1p-24f, Float.POSITIVE_INFINITY};
     for (int i = 0; i < expected.length; i++) {
-      assertThat(StoredFloats.at(KvDtype.FP16, fp16, i)).isEqualTo(expected[i]);
+      assertThat(KvNumbers.of(KvDtype.FP16, fp16, null).at(i)).isEqualTo(expected[i]);
     }
     byte[] bf16 = {(byte) 0x80, 0x3f, 0x49, 0x40};
-    assertThat(StoredFloats.at(KvDtype.BF16, bf16, 0)).isEqualTo(1);
-    assertThat(StoredFloats.at(KvDtype.BF16, bf16, 1)).isEqualTo(3.140625f);
+    assertThat(KvNumbers.of(KvDtype.BF16, bf16, null).at(0)).isEqualTo(1);
+    assertThat(KvNumbers.of(KvDtype.BF16, bf16, null).at(1)).isEqualTo(3.140625f);
     byte[] fp32 = {0, 0, 0, 0, (byte) 0xdb, 0x0f, 0x49, 0x40};
-    assertThat(StoredFloats.at(KvDtype.FP32, fp32, 1)).isEqualTo((float) Math.PI);
+    assertThat(KvNumbers.of(KvDtype.FP32, fp32, null).at(1)).isEqualTo((float) Math.PI);
+    // Two heads of two codes: 1.5 and -448, then 2^-9 and 1, with scales 2 and 0.5.
+    byte[] fp8 = {0x3c, (byte) 0xfe, 1, 0x38};
+    KvNumbers codes = KvNumbers.of(KvDtype.FP8, fp8, new byte[] {0, 0, 0, 0x40, 0, 0, 0, 0x3f});
+    assertThat(new float[] {codes.at(0), codes.at(1), codes.at(2), codes.at(3)})
+        .containsExactly(3, -896, 0x1p-10f, 0.5f);
   }
 }

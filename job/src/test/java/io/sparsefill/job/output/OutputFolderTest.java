@@ -230,7 +230,7 @@ class OutputFolderTest {
     Outputs.open(out, "r1").close();
     Files.writeString(out.resolve("manifest.json"), "{\"format_version\": 7}");
     assertThatThrownBy(() -> Outputs.open(out, "r2"))
-        .hasMessageContaining("format_version is 7, this program reads 1");
+        .hasMessageContaining("format_version is 7, this program reads 1 to 2");
     Files.writeString(out.resolve("manifest.json"), "{\"format_ver");
     assertThatThrownBy(() -> Outputs.open(out, "r2")).hasMessageContaining("not a manifest");
     assertThat(out.resolve("_lock")).doesNotExist();

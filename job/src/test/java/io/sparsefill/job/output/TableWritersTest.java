@@ -79,8 +79,11 @@ class TableWritersTest {
               block.tokenStart(),
               block.tokenCount(),
               "bf16",
-              block.key(),
-              block.value(),
+              "planes",
+              planes(block.key()),
+              planes(block.value()),
+              null,
+              null,
               block.crc32c(),
               "r1");
     }
@@ -164,10 +167,20 @@ class TableWritersTest {
       assertThat(row.getString("doc_id", 0)).isEqualTo("d");
       assertThat(row.getInteger("layer", 0)).isEqualTo(block.layer());
       assertThat(row.getInteger("block", 0)).isEqualTo(block.block());
-      assertThat(row.getBinary("key", 0).getBytes()).isEqualTo(block.key());
-      assertThat(row.getBinary("value", 0).getBytes()).isEqualTo(block.value());
+      assertThat(row.getString("encoding", 0)).isEqualTo("planes");
+      assertThat(row.getBinary("key", 0).getBytes()).isEqualTo(planes(block.key()));
+      assertThat(row.getBinary("value", 0).getBytes()).isEqualTo(planes(block.value()));
       assertThat(row.getLong("crc32c", 0)).isEqualTo(block.crc32c()).isBetween(0L, 0xffffffffL);
     }
+  }
+
+  /** The lower bytes of all numbers, then the upper ones. */
+  private static byte[] planes(byte[] numbers) {
+    byte[] planes = new byte[numbers.length];
+    for (int i = 0; i < numbers.length; i++) {
+      planes[i % 2 * (numbers.length / 2) + i / 2] = numbers[i];
+    }
+    return planes;
   }
 
   /** The vector is that of SGLang's first page over tokens 128000 to 128015. */
@@ -189,7 +202,7 @@ class TableWritersTest {
     for (Table table : Table.values()) {
       for (Storage.Entry entry : storage.list(table.folder())) {
         assertThat(StoredRows.metadata(storage, table.folder() + "/" + entry.name()))
-            .containsEntry("sparsefill.format_version", "1")
+            .containsEntry("sparsefill.format_version", "2")
             .containsEntry("sparsefill.run_id", "r1")
             .containsEntry("sparsefill.identity", new Identity(Outputs.identity()).json());
       }

@@ -391,18 +391,27 @@ public final class CpuBackend implements Backend {
   }
 
   @Override
-  public int packedRows(long cols, KvDtype dtype) {
+  public int packedRows(long cols, KvDtype dtype, int headDim) {
     return Math.toIntExact(Math.max(1, PACKED_BYTES / (cols * dtype.bytes())));
   }
 
   /** Rows are packed where and when they are copied: there is no way between. */
   @Override
-  public PackedRows pack(Tensor tensor, KvDtype dtype) {
+  public PackedRows pack(Tensor tensor, KvDtype dtype, int headDim) {
     CpuTensor rows = CpuTensor.of(tensor);
+    int heads = Shapes.heads(rows, headDim);
     return new PackedRows() {
       @Override
       public void copy(int from, int count, long named, byte[] target, int at) {
-        CpuRows.pack(CpuTensor.of(rows.rows(from, count)), dtype, named, target, at);
+        CpuPacking.pack(CpuTensor.of(rows.rows(from, count)), dtype, heads, named, target, at);
+      }
+
+      @Override
+      public void copyScales(int from, int count, byte[] target, int at) {
+        if (!dtype.scaled()) {
+          throw PackedRows.unscaled(dtype);
+        }
+        CpuPacking.scales(CpuTensor.of(rows.rows(from, count)), heads, target, at);
       }
 
       @Override

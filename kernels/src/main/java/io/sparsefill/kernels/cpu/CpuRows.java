@@ -1,12 +1,6 @@
 package io.sparsefill.kernels.cpu;
 
 import io.sparsefill.kernels.AttentionShape;
-import io.sparsefill.kernels.HalfFloats;
-import io.sparsefill.kernels.KvDtype;
-import io.sparsefill.kernels.PackedRows;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
-import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 
 /**
@@ -14,12 +8,6 @@ import java.nio.FloatBuffer;
  * vectors.
  */
 final class CpuRows {
-  private static final VarHandle LITTLE_ENDIAN_SHORT =
-      MethodHandles.byteArrayViewVarHandle(short[].class, ByteOrder.LITTLE_ENDIAN);
-
-  private static final VarHandle LITTLE_ENDIAN_FLOAT =
-      MethodHandles.byteArrayViewVarHandle(float[].class, ByteOrder.LITTLE_ENDIAN);
-
   private CpuRows() {}
 
   /** One RMS norm in place over x[offset .. offset + n). */
@@ -113,49 +101,6 @@ final class CpuRows {
       }
       ks.put(r * (valueStart - keyStart), row, keyStart, valueStart - keyStart);
       vs.put(r * (row.length - valueStart), row, valueStart, row.length - valueStart);
-    }
-  }
-
-  /** Rows as little-endian elements of a type; see {@link PackedRows#copy}. */
-  static void pack(CpuTensor rows, KvDtype dtype, long named, byte[] target, int offset) {
-    int cols = (int) rows.cols();
-    int count = Math.toIntExact(rows.rows());
-    float[] row = new float[cols];
-    FloatBuffer buffer = rows.buffer(0, count);
-    for (int r = 0; r < count; r++) {
-      buffer.get(r * cols, row);
-      checkFinite(row, named + r);
-      int at = offset + r * cols * dtype.bytes();
-      switch (dtype) {
-        case BF16 -> {
-          for (int c = 0; c < cols; c++) {
-            LITTLE_ENDIAN_SHORT.set(target, at + 2 * c, HalfFloats.toBf16(row[c]));
-          }
-        }
-        case FP16 -> packFp16(row, target, at);
-        case FP32 -> {
-          for (int c = 0; c < cols; c++) {
-            LITTLE_ENDIAN_FLOAT.set(target, at + 4 * c, row[c]);
-          }
-        }
-      }
-    }
-  }
-
-  private static void checkFinite(float[] row, long r) {
-    for (int c = 0; c < row.length; c++) {
-      if (!Float.isFinite(row[c])) {
-        throw PackedRows.notFinite(r, c, row[c]);
-      }
-    }
-  }
-
-  private static void packFp16(float[] row, byte[] target, int at) {
-    for (int c = 0; c < row.length; c++) {
-      if (HalfFloats.overflowsFp16(row[c])) {
-        throw PackedRows.beyondFp16(row[c]);
-      }
-      LITTLE_ENDIAN_SHORT.set(target, at + 2 * c, HalfFloats.toFp16(row[c]));
     }
   }
 }

@@ -407,13 +407,13 @@ public final class CudaBackend implements Backend {
   }
 
   @Override
-  public int packedRows(long cols, KvDtype dtype) {
-    return Departure.rows(cols, dtype);
+  public int packedRows(long cols, KvDtype dtype, int headDim) {
+    return Departure.rows(cols, dtype, headDim);
   }
 
   @Override
-  public PackedRows pack(Tensor tensor, KvDtype dtype) {
-    return departure.pack(CudaTensor.of(tensor), dtype);
+  public PackedRows pack(Tensor tensor, KvDtype dtype, int headDim) {
+    return departure.pack(CudaTensor.of(tensor), dtype, headDim);
   }
 
   @Override

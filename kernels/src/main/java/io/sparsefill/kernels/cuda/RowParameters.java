@@ -97,21 +97,4 @@ final class RowParameters {
       struct.int32(rows).int32(cols).flag(logitsFloat);
     }
   }
-
-  record Pack(
-      long source,
-      long out,
-      long bad,
-      long ldSource,
-      long count,
-      int cols,
-      boolean sourceFloat,
-      int target)
-      implements KernelParameters {
-    @Override
-    public void write(StructWriter struct) {
-      struct.int64(source).int64(out).int64(bad).int64(ldSource).int64(count);
-      struct.int32(cols).flag(sourceFloat).int32(target);
-    }
-  }
 }

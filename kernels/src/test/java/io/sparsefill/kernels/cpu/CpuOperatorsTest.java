@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sparsefill.kernels.ArrayMatrix;
 import io.sparsefill.kernels.BackendUnderTest;
+import io.sparsefill.kernels.Fp8Contract;
 import io.sparsefill.kernels.KvDtype;
 import io.sparsefill.kernels.OperatorContract;
 import io.sparsefill.kernels.Tensor;
@@ -31,6 +32,14 @@ class CpuOperatorsTest {
 
   @Nested
   class Tensors extends TensorContract {
+    @Override
+    protected BackendUnderTest open() {
+      return new CpuUnderTest(2);
+    }
+  }
+
+  @Nested
+  class Fp8 extends Fp8Contract {
     @Override
     protected BackendUnderTest open() {
       return new CpuUnderTest(2);

@@ -30,7 +30,15 @@ class PtxTest {
   /** Every file, with the parameters that its layout tables belong to. */
   private static Stream<String> files() {
     return Stream.of(
-        "rows", "gemm", "attention", "attention_sm90", "estimate", "select", "blocks", "tiles");
+        "rows",
+        "packing",
+        "gemm",
+        "attention",
+        "attention_sm90",
+        "estimate",
+        "select",
+        "blocks",
+        "tiles");
   }
 
   /** Files for one GPU only say so. */
@@ -137,7 +145,11 @@ class PtxTest {
             1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, true, 20, 21));
     assertLayout("rows", "silu_mul_layout", new RowParameters.SiluMul(1, 2, 3, 4, 5, 6));
     assertLayout("rows", "nll_layout", new RowParameters.Nll(1, 2, 3, 4, 5, 6, true));
-    assertLayout("rows", "pack_layout", new RowParameters.Pack(1, 2, 3, 4, 5, 6, true, 8));
+    assertLayout("packing", "pack_layout", new PackingParameters.Pack(1, 2, 3, 4, 5, 6, true, 8));
+    assertLayout(
+        "packing",
+        "pack_fp8_layout",
+        new PackingParameters.PackFp8(1, 2, 3, 4, 5, 6, 7, 8, true, 10));
     assertLayout(
         "gemm",
         "gemm_layout",
