@@ -47,6 +47,7 @@ enum GgmlType {
             case BF16 -> HalfFloats.fromBf16(in.getShort());
             case FP16 -> HalfFloats.fromFp16(in.getShort());
             case FP32 -> in.getFloat();
+            case FP8 -> throw ElementTypes.scaled();
           };
       switch (this) {
         case F32 -> out.putFloat(value);

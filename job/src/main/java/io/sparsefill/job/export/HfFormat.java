@@ -10,7 +10,6 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
-import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -54,7 +53,7 @@ final class HfFormat implements CacheFormat {
 
   @Override
   public Set<KvDtype> dtypes() {
-    return EnumSet.of(KvDtype.BF16, KvDtype.FP16, KvDtype.FP32);
+    return ElementTypes.unscaled();
   }
 
   @Override
@@ -87,12 +86,7 @@ final class HfFormat implements CacheFormat {
   }
 
   private static List<Tensor> tensors(CacheShape shape) {
-    String dtype =
-        switch (shape.dtype()) {
-          case BF16 -> "BF16";
-          case FP16 -> "F16";
-          case FP32 -> "F32";
-        };
+    String dtype = ElementTypes.safetensors(shape.dtype());
     long tokens = shape.tokens();
     List<Long> sizes = List.of(1L, tokens, (long) shape.kvHeads(), (long) shape.headDim());
     List<Tensor> tensors = new ArrayList<>();

@@ -9,7 +9,6 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
@@ -50,7 +49,7 @@ final class LlamacppFormat implements CacheFormat {
 
   @Override
   public Set<KvDtype> dtypes() {
-    return EnumSet.of(KvDtype.BF16, KvDtype.FP16, KvDtype.FP32);
+    return ElementTypes.unscaled();
   }
 
   @Override

@@ -6,7 +6,6 @@ import io.sparsefill.job.read.StoredCache;
 import io.sparsefill.kernels.KvDtype;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.util.EnumSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
@@ -67,7 +66,7 @@ final class LmcacheFormat implements CacheFormat {
 
   @Override
   public Set<KvDtype> dtypes() {
-    return EnumSet.of(KvDtype.BF16, KvDtype.FP16, KvDtype.FP32);
+    return ElementTypes.unscaled();
   }
 
   @Override
@@ -177,11 +176,7 @@ final class LmcacheFormat implements CacheFormat {
         context.identity("model_weights_sha256"),
         "tp" + context.option(Heads.OPTION.name()),
         "sparsefill-" + context.fingerprint(),
-        switch (dtype) {
-          case BF16 -> "bfloat16";
-          case FP16 -> "float16";
-          case FP32 -> "float32";
-        },
+        ElementTypes.torch(dtype),
         dense ? null : attention,
         dense ? null : context.identity("attention_digest"));
   }

@@ -5,7 +5,6 @@ import io.sparsefill.job.read.StoredCache;
 import io.sparsefill.kernels.KvDtype;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.util.EnumSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Set;
@@ -46,7 +45,7 @@ final class SglangFormat implements CacheFormat {
 
   @Override
   public Set<KvDtype> dtypes() {
-    return EnumSet.of(KvDtype.BF16, KvDtype.FP16, KvDtype.FP32);
+    return ElementTypes.unscaled();
   }
 
   @Override

@@ -12,7 +12,6 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
-import java.util.EnumSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Set;
@@ -60,7 +59,7 @@ final class VllmFormat implements CacheFormat {
 
   @Override
   public Set<KvDtype> dtypes() {
-    return EnumSet.of(KvDtype.BF16, KvDtype.FP16, KvDtype.FP32);
+    return ElementTypes.unscaled();
   }
 
   @Override
@@ -143,12 +142,7 @@ final class VllmFormat implements CacheFormat {
         packed
             ? tokens + "," + shape.kvHeads() + "," + 2 * shape.headDim()
             : "2," + tokens + "," + shape.kvHeads() + "," + shape.headDim();
-    String dtype =
-        switch (shape.dtype()) {
-          case BF16 -> "BF16";
-          case FP16 -> "F16";
-          case FP32 -> "F32";
-        };
+    String dtype = ElementTypes.safetensors(shape.dtype());
     String json =
         "{\"kv_cache\":{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[0,%d]}}"
             .formatted(dtype, sizes, 2L * tokens * shape.tokenBytes());

@@ -17,6 +17,7 @@ final class Elements {
       case BF16 -> HalfFloats.fromBf16(buffer.getShort(offset));
       case FP16 -> HalfFloats.fromFp16(buffer.getShort(offset));
       case FP32 -> buffer.getFloat(offset);
+      case FP8 -> throw ElementTypes.scaled();
     };
   }
 }
