@@ -2,6 +2,7 @@ package io.sparsefill.job;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.sparsefill.job.cluster.EndsWithThisJvm;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -39,7 +40,7 @@ class StandaloneClusterIT {
     try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
       port = free.getLocalPort();
     }
-    Ended started = standalone("start");
+    Ended started = standalone("cluster", "start");
     assertThat(started.code()).as(started.text()).isZero();
     assertThat(started.text())
         .contains("1 GPU(s) of this machine are in spark://localhost:" + port);
@@ -47,20 +48,44 @@ class StandaloneClusterIT {
 
   @AfterEach
   void stop() throws Exception {
-    Ended stopped = standalone("stop");
+    Ended stopped = standalone("cluster", "stop");
     assertThat(stopped.code()).as(stopped.text()).isZero();
     assertThat(stopped.text()).contains("worker: stopped", "master: stopped");
-    assertThat(standalone("stop").text()).contains("worker: was not running");
-    try (var links = Files.newDirectoryStream(folder.resolve("cluster/spark/jars"))) {
-      for (Path link : links) { // not the jars that they lead to
+    assertThat(standalone("cluster", "stop").text()).contains("worker: was not running");
+    removeLinks("cluster");
+  }
+
+  /** Not the jars that they lead to. */
+  private void removeLinks(String machine) throws IOException {
+    try (var links = Files.newDirectoryStream(folder.resolve(machine).resolve("spark/jars"))) {
+      for (Path link : links) {
         Files.delete(link);
       }
     }
   }
 
   @Test
+  void aFurtherMachineJoins() throws Exception {
+    String url = "spark://localhost:" + port;
+    Ended joined = standalone("further", "start", url);
+    try {
+      assertThat(joined.code()).as(joined.text()).isZero();
+      assertThat(joined.text())
+          .contains("1 GPU(s) of this machine are in " + url)
+          .doesNotContain("master: process");
+      assertThat(folder.resolve("cluster/master.log"))
+          .content()
+          .containsPattern("(?s)Registering worker.*Registering worker");
+    } finally {
+      Ended stopped = standalone("further", "stop");
+      removeLinks("further");
+      assertThat(stopped.text()).contains("worker: stopped", "master: was not running");
+    }
+  }
+
+  @Test
   void theJarRunsAndASecondStartIsRefused() throws Exception {
-    Ended again = standalone("start");
+    Ended again = standalone("cluster", "start");
     assertThat(again.code()).isNotZero();
     assertThat(again.text()).contains("cannot start the master", "runs already");
 
@@ -99,12 +124,13 @@ class StandaloneClusterIT {
     return Files.readString(Path.of(System.getProperty("sparsefill.sparkClasspath"))).strip();
   }
 
-  private Ended standalone(String... arguments) throws Exception {
+  /** The script as on the machine whose processes are in a folder. */
+  private Ended standalone(String machine, String... arguments) throws Exception {
     List<String> command = new ArrayList<>(List.of("bash", conf("standalone.sh")));
     command.addAll(Arrays.asList(arguments));
     ProcessBuilder builder = new ProcessBuilder(command);
     builder.environment().put("SPARSEFILL_GPUS", folder.resolve("gpus.sh").toString());
-    builder.environment().put("SPARSEFILL_CLUSTER_DIR", folder.resolve("cluster").toString());
+    builder.environment().put("SPARSEFILL_CLUSTER_DIR", folder.resolve(machine).toString());
     builder.environment().put("SPARK_MASTER_HOST", "localhost");
     builder.environment().put("SPARK_MASTER_PORT", Integer.toString(port));
     return end(builder);
@@ -112,6 +138,7 @@ class StandaloneClusterIT {
 
   private Ended end(ProcessBuilder builder) throws Exception {
     builder.environment().put("SPARK_LOCAL_IP", "127.0.0.1");
+    builder.environment().put(EndsWithThisJvm.VARIABLE, EndsWithThisJvm.options(folder));
     builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
     builder.environment().remove("SPARK_HOME");
     Path text = Files.createTempFile(folder, "process", ".txt");

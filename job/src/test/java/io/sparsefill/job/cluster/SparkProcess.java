@@ -1,6 +1,5 @@
 package io.sparsefill.job.cluster;
 
-import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -14,7 +13,7 @@ import java.util.stream.Stream;
 
 /**
  * One of Spark's own programs in a JVM of its own, on the jars that Maven resolved: a master, a
- * worker or spark-submit. It writes a log, ends with this JVM (see {@link EndsWithParent}), and
+ * worker or spark-submit. It writes a log, ends with this JVM (see {@link EndsWithThisJvm}), and
  * whatever it has started ends when it is closed.
  */
 final class SparkProcess implements AutoCloseable {
@@ -51,14 +50,14 @@ final class SparkProcess implements AutoCloseable {
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.add("@" + root.resolve("job/bin/jvm-options"));
     command.addAll(javaOptions);
-    command.addAll(List.of("-cp", sparkJars() + File.pathSeparator + ownClasses()));
-    command.addAll(List.of(EndsWithParent.class.getName(), main));
+    command.addAll(List.of("-cp", sparkJars(), main));
     command.addAll(arguments);
     Path log = folder.resolve(name + ".log");
     ProcessBuilder builder = new ProcessBuilder(command).directory(folder.toFile());
     builder.environment().remove("SPARK_HOME");
     builder.environment().remove("SPARK_CONF_DIR");
     builder.environment().put("SPARK_LOCAL_IP", "127.0.0.1");
+    builder.environment().put(EndsWithThisJvm.VARIABLE, EndsWithThisJvm.options(folder));
     builder.environment().putAll(environment);
     builder.redirectErrorStream(true).redirectOutput(log.toFile());
     return new SparkProcess(name, builder.start(), log);
@@ -67,12 +66,6 @@ final class SparkProcess implements AutoCloseable {
   /** Spark and what it brings, joined by the path separator. */
   static String sparkJars() throws IOException {
     return Files.readString(Path.of(System.getProperty("sparsefill.sparkClasspath"))).strip();
-  }
-
-  private static String ownClasses() {
-    return Path.of(
-            EndsWithParent.class.getProtectionDomain().getCodeSource().getLocation().getPath())
-        .toString();
   }
 
   /**
@@ -116,11 +109,6 @@ final class SparkProcess implements AutoCloseable {
     return Files.readString(log);
   }
 
-  /** Closes its standard input, as the end of this JVM would. */
-  void closeInput() throws IOException {
-    process.getOutputStream().close();
-  }
-
   /** It and whatever it has started that is still there. */
   List<ProcessHandle> family() {
     return Stream.concat(Stream.of(process.toHandle()), process.descendants()).toList();
@@ -128,7 +116,7 @@ final class SparkProcess implements AutoCloseable {
 
   /** Asks it to end, as Spark's workers then ask what they have started; then by force. */
   @Override
-  public void close() throws IOException {
+  public void close() {
     List<ProcessHandle> family = family();
     process.destroy();
     try {
@@ -137,7 +125,6 @@ final class SparkProcess implements AutoCloseable {
       Thread.currentThread().interrupt();
     } finally {
       family.forEach(ProcessHandle::destroyForcibly);
-      process.getOutputStream().close();
     }
   }
 }

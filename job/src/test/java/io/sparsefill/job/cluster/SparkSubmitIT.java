@@ -109,20 +109,23 @@ class SparkSubmitIT {
     assertThat(output).doesNotExist();
   }
 
-  /** The child's side of the pipe whose other end closes with the parent. */
+  /** What ends all of these if this JVM is killed. */
   @Test
-  void aProcessEndsWithItsStandardInput() throws Exception {
+  void aProcessEndsWithTheOneThatItIsBoundTo() throws Exception {
+    Process other = new ProcessBuilder("sleep", "600").start();
     try (SparkProcess master =
         SparkProcess.start(
             folder,
             "lonely-master",
-            Map.of(),
+            Map.of(EndsWithThisJvm.VARIABLE, EndsWithThisJvm.options(folder, other.pid())),
             List.of("-Xmx512m", "-Dspark.master.rest.enabled=false"),
             "org.apache.spark.deploy.master.Master",
             List.of("--host", "localhost", "--port", "0", "--webui-port", "0"))) {
       master.awaits(Pattern.compile("Starting Spark master at (\\S+)"));
-      master.closeInput();
+      other.destroyForcibly();
       assertThat(master.code(60)).isEqualTo(1);
+    } finally {
+      other.destroyForcibly();
     }
   }
 
