@@ -13,6 +13,11 @@ public enum DocumentStatus {
   /** Could not be read, tokenised or pre-filled; the error says why. */
   FAILED;
 
+  /** Whether the document's rows of the other tables count. */
+  public boolean isPrefilled() {
+    return this == OK || this == TRUNCATED;
+  }
+
   /** The column's value: the name in lower case. */
   public String label() {
     return name().toLowerCase(Locale.ROOT);

@@ -44,12 +44,15 @@ final class DocumentsCheck {
         rows,
         session.sql(
             """
-            SELECT doc_id, max(run_id) AS run_id, CAST(NULL AS INT) AS layer,
-              CAST(NULL AS INT) AS block,
-              concat('has ', count(*), ' finished rows of one content, in runs ',
-                array_join(array_sort(collect_set(run_id)), ', ')) AS message
-            FROM documents WHERE status <> 'failed'
-            GROUP BY doc_id, content_sha256 HAVING count(*) > 1
+            SELECT doc_id, run_id, CAST(NULL AS INT) AS layer, CAST(NULL AS INT) AS block,
+              concat('has two finished rows of one content, in runs ', before, ' and ', run_id,
+                ', and no other content between') AS message
+            FROM (
+              SELECT doc_id, run_id, content_sha256,
+                lag(content_sha256) OVER (PARTITION BY doc_id ORDER BY run_id) AS content_before,
+                lag(run_id) OVER (PARTITION BY doc_id ORDER BY run_id) AS before
+              FROM documents WHERE status <> 'failed')
+            WHERE content_sha256 = content_before
             UNION ALL
             SELECT doc_id, run_id, NULL, NULL,
               concat('has ', count(*), ' finished rows in one run')

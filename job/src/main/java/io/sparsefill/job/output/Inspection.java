@@ -114,7 +114,7 @@ public final class Inspection {
         density,
         prefillSeconds,
         errors,
-        OutputLock.holder(storage).map(OutputLock.Owner::runId).orElse(null));
+        OutputLock.holder(storage).map(LockOwner::runId).orElse(null));
   }
 
   /**

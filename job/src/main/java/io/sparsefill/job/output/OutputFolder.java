@@ -1,7 +1,6 @@
 package io.sparsefill.job.output;
 
 import io.sparsefill.job.DocumentRow;
-import io.sparsefill.job.DocumentStatus;
 import io.sparsefill.job.output.FileNames.WaveKey;
 import io.sparsefill.job.output.Manifest.Receipt;
 import io.sparsefill.job.output.Manifest.Wave;
@@ -38,7 +37,9 @@ public final class OutputFolder implements AutoCloseable {
   private final String runId;
   private final String started;
   private final Map<String, String> settings;
+  private final FinishedDocuments finished;
   private Manifest manifest;
+  private long changed;
 
   private OutputFolder(
       Storage storage,
@@ -47,7 +48,8 @@ public final class OutputFolder implements AutoCloseable {
       Identity identity,
       String runId,
       Map<String, String> settings,
-      Manifest manifest) {
+      Manifest manifest)
+      throws IOException {
     this.storage = storage;
     this.clock = clock;
     this.lock = lock;
@@ -55,6 +57,7 @@ public final class OutputFolder implements AutoCloseable {
     this.runId = runId;
     this.settings = new TreeMap<>(settings);
     this.manifest = manifest;
+    this.finished = FinishedDocuments.of(storage, manifest);
     this.started = clock.instant().toString();
   }
 
@@ -66,6 +69,7 @@ public final class OutputFolder implements AutoCloseable {
    * @param identity all that decides the numbers, see {@link Identity}
    * @param runId unique name of the run: letters, digits, {@code . _ -}
    * @param settings where the run comes from, see {@link Manifest.Run}
+   * @param claim who asks, and whose lock may be broken
    * @throws OutputConflict when the folder was made with another identity
    * @throws OutputRefused when it cannot be written, is in use, or holds something else
    */
@@ -74,32 +78,34 @@ public final class OutputFolder implements AutoCloseable {
       String path,
       Map<String, String> identity,
       String runId,
-      Map<String, String> settings)
+      Map<String, String> settings,
+      Claim claim)
       throws IOException {
     Clock clock = Clock.systemUTC();
     return open(
         storage(conf, path),
         new Identity(identity),
-        OutputLock.Owner.self(FileNames.checkRun(runId), clock.instant()),
+        LockOwner.self(FileNames.checkRun(runId), claim, clock.instant()),
+        claim.breakLock(),
         settings,
-        clock);
+        clock,
+        time -> Thread.sleep(time.toMillis()));
   }
 
   static OutputFolder open(
       Storage storage,
       Identity identity,
-      OutputLock.Owner owner,
+      LockOwner owner,
+      String breakLock,
       Map<String, String> settings,
-      Clock clock)
+      Clock clock,
+      OutputLock.Pause pause)
       throws IOException {
     ManifestStore.refuseForeign(storage); // before anything is written to it
-    OutputLock lock = lock(storage, owner, clock);
+    OutputLock lock = lock(storage, owner, breakLock, clock, pause);
     try {
       Manifest manifest = stored(storage, identity).orElse(Manifest.of(identity));
-      if (manifest.runs().stream().anyMatch(run -> run.runId().equals(owner.runId()))) {
-        throw new OutputRefused(
-            "Cannot add run " + owner.runId() + " to " + storage.root() + ": it has such a run");
-      }
+      RunIds.checkNewest(owner.runId(), manifest.runs(), storage.root());
       OutputFolder folder =
           new OutputFolder(storage, clock, lock, identity, owner.runId(), settings, manifest);
       folder.removeRemains();
@@ -126,17 +132,39 @@ public final class OutputFolder implements AutoCloseable {
     return committed(storage(conf, path)).map(Manifest::identity);
   }
 
+  /**
+   * A name for the next run over a folder: it begins with the time, and sorts behind those of all
+   * runs that the folder has, also where their machines' clocks were ahead of this one's. Nothing
+   * is locked or changed.
+   *
+   * @throws OutputRefused when the folder holds something else
+   */
+  public static String newRunId(Configuration conf, String path) throws IOException {
+    List<Manifest.Run> runs = committed(storage(conf, path)).map(Manifest::runs).orElse(List.of());
+    return RunIds.next(Instant.now(), runs);
+  }
+
   /** What identifies a finished document: its id and its content. */
   public static String doneKey(String docId, String contentSha256) {
     return contentSha256 + ":" + docId;
   }
 
   /**
-   * Keys ({@link #doneKey}) of all documents that are ok, truncated or skipped; failed ones are
-   * tried again.
+   * Keys ({@link #doneKey}) of all documents that are ok, truncated or skipped, each with its
+   * newest content; failed ones are tried again, and so is an older content that came back.
    */
-  public Set<String> done() throws IOException {
-    return OutputPreview.done(storage, manifest);
+  public Set<String> done() {
+    return finished.keys();
+  }
+
+  /** Names of the documents whose finished content the folder holds. */
+  public Set<String> ids() {
+    return finished.ids();
+  }
+
+  /** How many documents this run has committed in place of an older content. */
+  public long changed() {
+    return changed;
   }
 
   /** The fingerprint of the run's identity, for the documents' rows. */
@@ -152,6 +180,11 @@ public final class OutputFolder implements AutoCloseable {
   /** The folder with its file system. */
   public String path() {
     return storage.root();
+  }
+
+  /** Whose lock this run took over, and why it could; empty when the folder was free. */
+  public Optional<String> lockTakenFrom() {
+    return lock.takenFrom();
   }
 
   /** What the folder holds now. */
@@ -189,6 +222,7 @@ public final class OutputFolder implements AutoCloseable {
     outputs.forEach(output -> rows.addAll(output.documents()));
     checkWave(wave, rows);
     lock.ensureHeld();
+    long replacing = finished.replacedBy(rows);
     List<StoredFile> files = publish(wave, outputs);
     Instant began =
         Instant.ofEpochMilli(
@@ -205,6 +239,8 @@ public final class OutputFolder implements AutoCloseable {
         ManifestStore.withDocuments(
             receipt, new StoredFile(Table.DOCUMENTS, published, rows.size(), bytes));
     manifest = manifest.with(receipt);
+    changed += replacing;
+    finished.add(rows);
     ManifestStore.save(storage, manifest);
     storage.delete(FileNames.staging(runId, wave));
     return receipt.wave();
@@ -235,11 +271,12 @@ public final class OutputFolder implements AutoCloseable {
     }
   }
 
-  private static OutputLock lock(Storage storage, OutputLock.Owner owner, Clock clock)
+  private static OutputLock lock(
+      Storage storage, LockOwner owner, String breakLock, Clock clock, OutputLock.Pause pause)
       throws IOException {
     try {
       storage.makeFolder("");
-      return OutputLock.take(storage, owner, clock);
+      return OutputLock.take(storage, owner, breakLock, clock, pause);
     } catch (OutputRefused e) {
       throw e;
     } catch (IOException e) {
@@ -360,7 +397,7 @@ public final class OutputFolder implements AutoCloseable {
     long tokens = 0;
     for (DocumentRow row : rows) {
       documents.merge(row.status().label(), 1L, Long::sum);
-      if (row.status() == DocumentStatus.OK || row.status() == DocumentStatus.TRUNCATED) {
+      if (row.status().isPrefilled()) {
         tokens += row.tokenCount();
       }
     }

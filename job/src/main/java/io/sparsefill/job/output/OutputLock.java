@@ -1,116 +1,50 @@
 package io.sparsefill.job.output;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.PropertyNamingStrategies;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
+import java.io.InterruptedIOException;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Optional;
-import java.util.UUID;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
-import org.apache.hadoop.net.NetUtils;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * The right to write to an output folder: the file {@code _lock}, which names its owner and is
- * rewritten every ten seconds. A lock is taken over when its owner ran on this host and is gone, or
- * has not been seen for two minutes. An owner that lost its lock this way (it was suspended, say)
- * finds out before it commits.
+ * rewritten every ten seconds. A lock is taken over when its owner ran on this host and is gone; or
+ * when its last sign of life is two minutes old and none comes while it is watched for half a
+ * minute, since the owner's clock may be behind this one. Who names the lock's run ({@link
+ * Claim#breakLock}) need not wait the two minutes, but watches as well: an owner that lives keeps
+ * its lock in any case, so that no wave can be committed by two. An owner that lost its lock though
+ * it lives (it was suspended, say) finds out before it commits.
  */
 final class OutputLock implements AutoCloseable {
   static final Duration HEARTBEAT = Duration.ofSeconds(10);
   static final Duration STALE = Duration.ofMinutes(2);
 
+  /** For so long a lock is watched that may be taken over: three beats. */
+  static final Duration WATCH = HEARTBEAT.multipliedBy(3);
+
+  private static final Duration LOOK = Duration.ofSeconds(2);
   private static final Logger LOG = LoggerFactory.getLogger(OutputLock.class);
-  private static final ObjectMapper JSON =
-      JsonMapper.builder().propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE).build();
 
   private final Storage storage;
   private final Clock clock;
-  private final Owner owner;
+  private final LockOwner owner;
+  private final String takenFrom;
   private final ScheduledExecutorService heart;
   private final ScheduledFuture<?> beats;
 
-  /**
-   * Who holds a lock.
-   *
-   * @param token unique to one taking of the lock
-   * @param runId of the owner's run
-   * @param host name and address
-   * @param boot Linux's id of the host's last start, since cloned machines have equal names; may be
-   *     empty
-   * @param pid of its process there
-   * @param processStarted when that process began, since a pid is used again; may be empty
-   * @param started when the lock was taken
-   * @param heartbeat when the owner was last seen
-   */
-  record Owner(
-      String token,
-      String runId,
-      String host,
-      String boot,
-      long pid,
-      String processStarted,
-      String started,
-      String heartbeat) {
-
-    /** This process. */
-    static Owner self(String runId, Instant now) {
-      ProcessHandle process = ProcessHandle.current();
-      return new Owner(
-          UUID.randomUUID().toString(),
-          runId,
-          NetUtils.getHostname(),
-          bootId(),
-          process.pid(),
-          process.info().startInstant().map(Instant::toString).orElse(""),
-          now.toString(),
-          now.toString());
-    }
-
-    Owner seen(Instant now) {
-      return new Owner(token, runId, host, boot, pid, processStarted, started, now.toString());
-    }
-
-    /** Whether the owner's process, on this host, is gone. */
-    boolean dead() {
-      if (!host.equals(NetUtils.getHostname()) || !boot.equals(bootId())) {
-        return false;
-      }
-      Optional<ProcessHandle> process = ProcessHandle.of(pid);
-      if (process.isEmpty() || !process.get().isAlive()) {
-        return true;
-      }
-      Optional<Instant> start = process.get().info().startInstant();
-      return !processStarted.isEmpty()
-          && start.isPresent()
-          && !start.get().toString().equals(processStarted);
-    }
-  }
-
-  private static String bootId() {
-    Path file = Path.of("/proc/sys/kernel/random/boot_id");
-    try {
-      return Files.exists(file) ? Files.readString(file).strip() : "";
-    } catch (IOException e) {
-      LOG.warn("Cannot read {}: {}", file, e.getMessage());
-      return "";
-    }
-  }
-
-  private OutputLock(Storage storage, Clock clock, Owner owner) {
+  private OutputLock(Storage storage, Clock clock, LockOwner owner, String takenFrom) {
     this.storage = storage;
     this.clock = clock;
     this.owner = owner;
+    this.takenFrom = takenFrom;
     this.heart =
         Executors.newSingleThreadScheduledExecutor(
             task -> {
@@ -131,19 +65,34 @@ final class OutputLock implements AutoCloseable {
     }
   }
 
+  /** Waits while a lock is watched. */
+  @FunctionalInterface
+  interface Pause {
+    void sleep(Duration time) throws InterruptedException;
+  }
+
   /**
    * Takes the lock.
    *
+   * @param breakLock see {@link Claim#breakLock}
    * @throws OutputRefused when another run holds it
    */
-  static OutputLock take(Storage storage, Owner owner, Clock clock) throws IOException {
+  static OutputLock take(
+      Storage storage, LockOwner owner, String breakLock, Clock clock, Pause pause)
+      throws IOException {
+    String takenFrom = null;
     for (int attempt = 0; attempt < 3; attempt++) {
-      if (storage.createText(FileNames.LOCK, json(owner))) {
-        return new OutputLock(storage, clock, owner);
+      if (storage.createText(FileNames.LOCK, owner.json())) {
+        return new OutputLock(storage, clock, owner, takenFrom);
       }
-      Optional<Owner> holder = holder(storage);
+      Optional<LockOwner> holder = holder(storage);
       if (holder.isPresent()) {
-        takeOver(storage, holder.get(), owner, clock.instant());
+        Optional<String> reason = silence(storage, holder.get(), breakLock, clock, pause);
+        if (reason.isPresent()) {
+          takenFrom = holder.get().described() + ": " + reason.get();
+          LOG.warn("Taking over the lock of {} from {}", storage.root(), takenFrom);
+          moveAway(storage, holder.get(), owner);
+        }
       }
     }
     throw new OutputRefused(
@@ -152,50 +101,92 @@ final class OutputLock implements AutoCloseable {
             + ": other runs take its _lock at the same moment; try again");
   }
 
+  /** Whose lock this was before, and why it could be taken over; empty when it was free. */
+  Optional<String> takenFrom() {
+    return Optional.ofNullable(takenFrom);
+  }
+
   /** Who holds the lock of a folder, if anyone. */
-  static Optional<Owner> holder(Storage storage) throws IOException {
+  static Optional<LockOwner> holder(Storage storage) throws IOException {
     Optional<String> text = storage.readText(FileNames.LOCK);
     Optional<Long> modified = storage.modified(FileNames.LOCK);
     if (text.isEmpty() || modified.isEmpty()) {
       return Optional.empty();
     }
     try {
-      return Optional.of(JSON.readValue(text.get(), Owner.class));
+      return Optional.of(LockOwner.parse(text.get()));
     } catch (JsonProcessingException e) { // caught while its owner writes it, or cut off by a crash
       LOG.warn("The _lock of {} is not whole: {}", storage.root(), e.getOriginalMessage());
-      String seen = Instant.ofEpochMilli(modified.get()).toString();
-      return Optional.of(new Owner("", "unknown", "unknown", "", 0, "", seen, seen));
+      return Optional.of(LockOwner.unknown(Instant.ofEpochMilli(modified.get())));
     }
   }
 
-  /** Moves a stale lock out of the way; one of several callers succeeds. */
-  private static void takeOver(Storage storage, Owner holder, Owner owner, Instant now)
+  /**
+   * Makes sure, as far as that can be seen from here, that the owner is no more.
+   *
+   * @return what was seen; empty when the lock was given back meanwhile
+   * @throws OutputRefused when it lives, or may live
+   */
+  private static Optional<String> silence(
+      Storage storage, LockOwner holder, String breakLock, Clock clock, Pause pause)
       throws IOException {
-    Duration unseen = Duration.between(Instant.parse(holder.heartbeat()), now);
-    boolean dead = holder.dead();
-    if (!dead && unseen.compareTo(STALE) <= 0) {
+    boolean named = holder.runId().equals(breakLock);
+    if (breakLock != null && !named) {
       throw new OutputRefused(
-          "Cannot write to "
-              + storage.root()
-              + ": run "
-              + holder.runId()
-              + " (process "
-              + holder.pid()
-              + " on "
-              + holder.host()
-              + ") writes to it since "
-              + holder.started()
-              + ", last seen "
-              + Math.max(0, unseen.toSeconds())
-              + " s ago; wait for it, or stop it");
+          "Cannot break the lock of run %s: %s is locked by %s; give its name if that is the one"
+              .formatted(breakLock, storage.root(), holder.described()));
     }
-    LOG.warn(
-        "Taking over the lock of {} from run {}: its process {} on {} {}",
+    if (holder.dead()) {
+      return Optional.of("its process is gone");
+    }
+    if (!named && holder.unseen(clock.instant()).compareTo(STALE) <= 0) {
+      throw held(storage, holder, clock.instant());
+    }
+    LOG.info(
+        "Watching the lock of {}, held by {}, for {} s",
         storage.root(),
-        holder.runId(),
-        holder.pid(),
-        holder.host(),
-        dead ? "is gone" : "was not seen for " + unseen.toSeconds() + " s");
+        holder.described(),
+        WATCH.toSeconds());
+    for (Duration watched = Duration.ZERO;
+        watched.compareTo(WATCH) < 0;
+        watched = watched.plus(LOOK)) {
+      try {
+        pause.sleep(LOOK);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        InterruptedIOException interrupted = new InterruptedIOException("The run was interrupted");
+        interrupted.initCause(e);
+        throw interrupted;
+      }
+      Optional<LockOwner> now = holder(storage);
+      if (now.isEmpty()) {
+        return Optional.empty();
+      }
+      if (!now.get().equals(holder)) {
+        throw held(storage, now.get(), clock.instant());
+      }
+    }
+    return Optional.of(
+        "no sign of life since %s, nor while it was watched for %d s%s"
+            .formatted(
+                holder.heartbeat(), WATCH.toSeconds(), named ? "; broken as asked for" : ""));
+  }
+
+  private static OutputRefused held(Storage storage, LockOwner holder, Instant now) {
+    return new OutputRefused(
+        "Cannot write to %s: %s writes to it since %s, last seen %d s ago; wait for it, or stop it (where its end cannot be seen from here, --break-lock %s takes the lock over once it shows no sign of life for %d s)"
+            .formatted(
+                storage.root(),
+                holder.described(),
+                holder.started(),
+                holder.unseen(now).toSeconds(),
+                holder.runId(),
+                WATCH.toSeconds()));
+  }
+
+  /** Moves a lock out of the way; one of several callers succeeds. */
+  private static void moveAway(Storage storage, LockOwner holder, LockOwner owner)
+      throws IOException {
     String aside = FileNames.LOCK + "." + owner.token();
     storage.rename(FileNames.LOCK, aside);
     Optional<String> moved = storage.readText(aside);
@@ -213,14 +204,14 @@ final class OutputLock implements AutoCloseable {
    * @throws LockLost when another run took it over
    */
   void ensureHeld() throws IOException {
-    Optional<Owner> holder = holder(storage);
+    Optional<LockOwner> holder = holder(storage);
     if (holder.isEmpty() || !holder.get().token().equals(owner.token())) {
       throw new LockLost(
           "Cannot go on writing to "
               + storage.root()
               + ": "
               + holder
-                  .map(other -> "run " + other.runId() + " on " + other.host() + " took over")
+                  .map(other -> other.described() + " took over")
                   .orElse("its _lock was removed")
               + ", since this run was not seen for "
               + STALE.toSeconds()
@@ -231,7 +222,7 @@ final class OutputLock implements AutoCloseable {
   /** Says that the owner is alive. */
   void beat() throws IOException {
     ensureHeld();
-    storage.replaceText(FileNames.LOCK, json(owner.seen(clock.instant())));
+    storage.replaceText(FileNames.LOCK, owner.seen(clock.instant()).json());
   }
 
   /** Gives the folder free, if it is still ours. */
@@ -245,7 +236,7 @@ final class OutputLock implements AutoCloseable {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
-    Optional<Owner> holder = holder(storage);
+    Optional<LockOwner> holder = holder(storage);
     if (holder.isPresent() && holder.get().token().equals(owner.token())) {
       storage.delete(FileNames.LOCK);
     }
@@ -259,14 +250,6 @@ final class OutputLock implements AutoCloseable {
       beats.cancel(false);
     } catch (IOException | RuntimeException e) { // perhaps for a moment only: the next beat tries
       LOG.warn("Cannot renew the lock of {}: {}", storage.root(), e.getMessage());
-    }
-  }
-
-  private static String json(Owner owner) {
-    try {
-      return JSON.writeValueAsString(owner);
-    } catch (JsonProcessingException e) {
-      throw new IllegalStateException("Cannot write the lock's owner as JSON", e);
     }
   }
 }

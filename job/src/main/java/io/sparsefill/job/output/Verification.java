@@ -105,7 +105,7 @@ public final class Verification {
   private static void checkFiles(
       Storage storage, Manifest manifest, Findings findings, List<String> notes)
       throws IOException {
-    Optional<OutputLock.Owner> writer = OutputLock.holder(storage);
+    Optional<LockOwner> writer = OutputLock.holder(storage);
     writer.ifPresent(
         owner ->
             notes.add(

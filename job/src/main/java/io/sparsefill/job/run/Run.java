@@ -9,6 +9,7 @@ import io.sparsefill.job.Schedule;
 import io.sparsefill.job.TokenizedCorpus;
 import io.sparsefill.job.TokenizedDocument;
 import io.sparsefill.job.Tokenizing;
+import io.sparsefill.job.output.Claim;
 import io.sparsefill.job.output.Manifest;
 import io.sparsefill.job.output.OutputFolder;
 import io.sparsefill.job.output.OutputPreview;
@@ -19,17 +20,13 @@ import io.sparsefill.udf.BackendChoice;
 import io.sparsefill.udf.Engine;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.security.SecureRandom;
-import java.time.Instant;
-import java.time.ZoneOffset;
-import java.time.format.DateTimeFormatter;
 import java.util.HashSet;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletionException;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
@@ -93,15 +90,20 @@ public final class Run {
     refuseOutputInsideInput(spark, given);
     CheckedModel model = checkedModel(given);
     RunOptions options = given.on(RunBackend.of(spark, given, model));
+    Configuration conf = spark.sparkContext().hadoopConfiguration();
+    String path = options.output().path();
     try (OutputFolder output =
             OutputFolder.open(
-                spark.sparkContext().hadoopConfiguration(),
-                options.output().path(),
+                conf,
+                path,
                 model.identity(options).fields(),
-                newRunId(),
-                model.settings(options, spark.sparkContext().applicationId()));
+                OutputFolder.newRunId(conf, path),
+                model.settings(options, spark.sparkContext().applicationId()),
+                new Claim(
+                    "run", spark.sparkContext().applicationId(), options.output().breakLock()));
         TokenizedCorpus corpus =
             TokenizedCorpus.of(tokenized(spark, options, model, output.done()))) {
+      output.lockTakenFrom().ifPresent(from -> report.println("Took over the lock of " + from));
       Run run = new Run(spark, options, model, output, corpus);
       Throughput throughput = run.prefillInWaves();
       double seconds = (System.nanoTime() - started) / 1e9;
@@ -110,7 +112,9 @@ public final class Run {
               output.runId(),
               seconds,
               throughput == null ? null : throughput.idle(),
-              options.output().path());
+              path,
+              output.changed(),
+              run.gone());
       run.tell(summary, report);
       return summary;
     }
@@ -299,7 +303,30 @@ public final class Run {
         progress.counters());
   }
 
+  /**
+   * How many documents that the output holds the input has no more; null where the input was not
+   * read to its end.
+   */
+  private Long gone() {
+    if (!corpus.isWhole() || options.input().limit() != null) {
+      return null;
+    }
+    Set<String> gone = new HashSet<>(output.ids());
+    corpus.summaries().forEach(document -> gone.remove(document.docId()));
+    return (long) gone.size();
+  }
+
   private void tell(RunSummary summary, PrintWriter report) {
+    tellDocuments(summary, report);
+    if (summary.gone() != null && summary.gone() > 0) {
+      report.printf(
+          Locale.ROOT,
+          "%,d documents of the output are not in the input any more; they stay.%n",
+          summary.gone());
+    }
+  }
+
+  private void tellDocuments(RunSummary summary, PrintWriter report) {
     long touched = summary.ok() + summary.failed() + summary.skipped();
     if (touched == 0) {
       report.printf(
@@ -310,9 +337,11 @@ public final class Run {
     }
     report.printf(
         Locale.ROOT,
-        "%,d documents pre-filled, %,d failed, %,d skipped, %,d finished before; %,d tokens in"
-            + " %.1f s (%,.0f tokens/s).%n",
+        "%,d documents pre-filled (%,d new, %,d changed), %,d failed, %,d skipped, %,d unchanged;"
+            + " %,d tokens in %.1f s (%,.0f tokens/s).%n",
         summary.ok(),
+        summary.ok() - summary.changed(),
+        summary.changed(),
         summary.failed(),
         summary.skipped(),
         summary.doneBefore(),
@@ -362,16 +391,5 @@ public final class Run {
         .output()
         .writerThreads()
         .inTask(options.compute().backend(), PrefillTasks.of(spark).threads());
-  }
-
-  /** Time and a random part: unique among runs, and in order when sorted. */
-  private static String newRunId() {
-    byte[] random = new byte[3];
-    new SecureRandom().nextBytes(random);
-    return DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmss'Z'", Locale.ROOT)
-            .withZone(ZoneOffset.UTC)
-            .format(Instant.now())
-        + "-"
-        + HexFormat.of().formatHex(random);
   }
 }

@@ -25,6 +25,11 @@ public enum RunOption {
   QUESTION_COLUMN("NAME", null, "column of a question about the document, for --emit answer"),
   LIMIT("N", null, "take only the first N documents of the input"),
   OUTPUT("DIR", null, "output folder; an earlier run of the same options in it is continued"),
+  BREAK_LOCK(
+      "RUN",
+      null,
+      "take --output over from this run, if it shows no sign of life for 30 s; the message that refuses"
+          + " --output names it"),
   EMIT("LIST", "kv,logits", "comma-separated: kv, logits, nll, token-nll, hidden, answer"),
   ATTENTION(
       "KIND",

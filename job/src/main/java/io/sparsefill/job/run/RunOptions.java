@@ -77,6 +77,7 @@ public record RunOptions(
    * @param blockTokens tokens of a KV block
    * @param kvCompression zstd or uncompressed
    * @param writerThreads of the kv table
+   * @param breakLock run whose lock on the folder may be broken, or null
    */
   public record Output(
       String path,
@@ -87,7 +88,8 @@ public record RunOptions(
       KvDtype kvDtype,
       int blockTokens,
       KvCompression kvCompression,
-      WriterThreads writerThreads) {
+      WriterThreads writerThreads,
+      String breakLock) {
     /** With an unmodifiable set of outputs. */
     public Output {
       emit = Set.copyOf(emit);
@@ -228,6 +230,7 @@ public record RunOptions(
         values.read(RunOption.KV_DTYPE, KvDtype::of),
         values.integer(RunOption.BLOCK_TOKENS, 1),
         values.read(RunOption.KV_COMPRESSION, KvCompression::of),
-        values.read(RunOption.WRITER_THREADS, WriterThreads::of));
+        values.read(RunOption.WRITER_THREADS, WriterThreads::of),
+        values.text(RunOption.BREAK_LOCK));
   }
 }

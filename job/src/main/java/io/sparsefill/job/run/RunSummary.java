@@ -17,6 +17,9 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
  * @param idle share of the engines' time, from the beginning of reading to the last commit, in
  *     which no pre-fill ran; null when none was begun
  * @param output output folder
+ * @param changed documents among {@code ok} of which the output held another content
+ * @param gone documents of the output that the input has no more; null when the input was not read
+ *     to its end
  * @param errorRateExceeded whether the run ended because of {@code --max-error-rate}
  */
 public record RunSummary(
@@ -30,6 +33,8 @@ public record RunSummary(
     double seconds,
     Double idle,
     String output,
+    long changed,
+    Long gone,
     boolean errorRateExceeded) {
 
   /**
@@ -50,6 +55,10 @@ public record RunSummary(
     ObjectNode json = new ObjectMapper().createObjectNode();
     json.put("run_id", runId);
     json.putObject("documents").put("ok", ok).put("failed", failed).put("skipped", skipped);
+    json.put("new", ok - changed).put("changed", changed).put("unchanged", doneBefore);
+    if (gone != null) {
+      json.put("gone", gone);
+    }
     json.put("tokens", tokens);
     json.put("seconds", Math.round(seconds * 1000) / 1000.0);
     json.put("tokens_per_second", Math.round(tokensPerSecond() * 10) / 10.0);

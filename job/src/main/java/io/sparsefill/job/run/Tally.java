@@ -106,7 +106,8 @@ final class Tally {
     return List.copyOf(errors);
   }
 
-  RunSummary summary(String runId, double seconds, Double idle, String output) {
+  RunSummary summary(
+      String runId, double seconds, Double idle, String output, long changed, Long gone) {
     long left = all - doneBefore - ok - failed - skipped;
     return new RunSummary(
         runId,
@@ -119,6 +120,8 @@ final class Tally {
         seconds,
         idle,
         output,
+        changed,
+        gone,
         errorRateExceeded());
   }
 }

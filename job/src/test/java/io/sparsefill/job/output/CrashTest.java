@@ -160,8 +160,10 @@ class CrashTest {
         storage,
         IDENTITY,
         OutputLockTest.deadOwner(runId, Instant.now()),
+        null,
         Map.of("model", "m of " + runId),
-        clock);
+        clock,
+        time -> {});
   }
 
   private static final class Death extends UncheckedIOException {

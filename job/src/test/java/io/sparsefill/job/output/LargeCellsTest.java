@@ -77,7 +77,8 @@ class LargeCellsTest {
     identity.put(Identity.BLOCK_TOKENS, "" + BLOCK_TOKENS);
     identity.put(Identity.EMIT, "kv");
     Configuration conf = new Configuration();
-    try (OutputFolder folder = OutputFolder.open(conf, args[0], identity, "big", Map.of())) {
+    try (OutputFolder folder =
+        OutputFolder.open(conf, args[0], identity, "big", Map.of(), Claim.of("run", ""))) {
       folder.commitWave(1, List.of(write(folder, conf)));
     }
     try (SparkSession spark = Outputs.spark()) {

@@ -88,7 +88,8 @@ class OutputFolderTest {
     Path out = temp.resolve("out");
     Map<String, String> other = Outputs.identity();
     other.put("attention", "something else");
-    OutputFolder.open(Outputs.CONF, out.toString(), other, "r1", Map.of()).close();
+    OutputFolder.open(Outputs.CONF, out.toString(), other, "r1", Map.of(), Claim.of("run", ""))
+        .close();
     assertThat(OutputPreview.of(Outputs.CONF, out.toString(), Outputs.identity()))
         .isEqualTo(OutputPreview.EMPTY);
     try (OutputFolder folder = Outputs.open(out, "r2")) {
@@ -117,7 +118,10 @@ class OutputFolderTest {
     other.put(Identity.KV_DTYPE, "fp16");
     other.put("weights_sha256", "abc");
     other.remove("rope");
-    assertThatThrownBy(() -> OutputFolder.open(Outputs.CONF, out.toString(), other, "r2", Map.of()))
+    assertThatThrownBy(
+            () ->
+                OutputFolder.open(
+                    Outputs.CONF, out.toString(), other, "r2", Map.of(), Claim.of("run", "")))
         .isInstanceOfSatisfying(
             OutputConflict.class,
             conflict ->
@@ -165,7 +169,13 @@ class OutputFolderTest {
         .hasMessageContaining("choose another --output");
     assertThatThrownBy(
             () ->
-                OutputFolder.open(Outputs.CONF, "nosuch://x/y", Outputs.identity(), "r1", Map.of()))
+                OutputFolder.open(
+                    Outputs.CONF,
+                    "nosuch://x/y",
+                    Outputs.identity(),
+                    "r1",
+                    Map.of(),
+                    Claim.of("run", "")))
         .isInstanceOf(OutputRefused.class)
         .hasMessageContaining("nosuch");
   }
@@ -176,7 +186,7 @@ class OutputFolderTest {
     try (OutputFolder folder = Outputs.open(out, "r1")) {
       folder.commitWave(1, List.of(Outputs.task(folder, 1, 0, Map.of("a", 8))));
     }
-    assertThatThrownBy(() -> Outputs.open(out, "r1")).hasMessageContaining("has such a run");
+    assertThatThrownBy(() -> Outputs.open(out, "r1")).hasMessageContaining("has run r1");
     assertThatThrownBy(() -> Outputs.open(out, "../r1")).hasMessageContaining("run id '../r1'");
     Outputs.open(out, "r2").close();
   }

@@ -3,8 +3,8 @@ package io.sparsefill.job.output;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.sparsefill.job.output.OutputLock.Owner;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
@@ -30,12 +30,26 @@ class OutputLockTest {
     storage = new Storage(Outputs.CONF, temp.toString());
   }
 
+  private static LockOwner self(String runId, Instant now) {
+    return LockOwner.self(runId, Claim.of("run", "app-1"), now);
+  }
+
+  /** Takes the lock with a clock that stands still, watching without waiting. */
+  private OutputLock take(LockOwner owner, Clock clock) throws IOException {
+    return take(owner, null, clock, time -> {});
+  }
+
+  private OutputLock take(LockOwner owner, String breakLock, Clock clock, OutputLock.Pause pause)
+      throws IOException {
+    return OutputLock.take(storage, owner, breakLock, clock, pause);
+  }
+
   private static Clock at(Instant now) {
     return Clock.fixed(now, ZoneOffset.UTC);
   }
 
   /** An owner like a killed run's: on this host, with the pid of a process that has ended. */
-  static Owner deadOwner(String runId, Instant now) throws Exception {
+  static LockOwner deadOwner(String runId, Instant now) throws Exception {
     Path java = Path.of(System.getProperty("java.home"), "bin", "java");
     Process process =
         new ProcessBuilder(java.toString(), "-version")
@@ -43,10 +57,13 @@ class OutputLockTest {
             .redirectError(ProcessBuilder.Redirect.DISCARD)
             .start();
     process.waitFor();
-    Owner self = Owner.self(runId, now);
-    return new Owner(
+    LockOwner self = self(runId, now);
+    return new LockOwner(
         self.token(),
         runId,
+        "run",
+        "",
+        self.user(),
         self.host(),
         self.boot(),
         process.pid(),
@@ -55,11 +72,14 @@ class OutputLockTest {
         self.heartbeat());
   }
 
-  private static Owner elsewhere(String runId, Instant now) {
-    Owner self = Owner.self(runId, now);
-    return new Owner(
+  private static LockOwner elsewhere(String runId, Instant now) {
+    LockOwner self = self(runId, now);
+    return new LockOwner(
         self.token(),
         runId,
+        "run",
+        "app-9",
+        "ann",
         "other-host/192.0.2.1",
         "",
         4711,
@@ -70,8 +90,8 @@ class OutputLockTest {
 
   @Test
   void theLockNamesItsOwnerAndIsGivenBack() throws Exception {
-    Owner owner = Owner.self("r1", NOW);
-    try (OutputLock lock = OutputLock.take(storage, owner, at(NOW))) {
+    LockOwner owner = self("r1", NOW);
+    try (OutputLock lock = take(owner, at(NOW))) {
       lock.ensureHeld();
       assertThat(OutputLock.holder(storage)).contains(owner);
       assertThat(Files.readString(temp.resolve("_lock")))
@@ -83,9 +103,9 @@ class OutputLockTest {
 
   @Test
   void aBeatMovesTheHeartbeat() throws Exception {
-    Owner owner = Owner.self("r1", NOW);
+    LockOwner owner = self("r1", NOW);
     Instant later = NOW.plusSeconds(30);
-    try (OutputLock lock = OutputLock.take(storage, owner, at(later))) {
+    try (OutputLock lock = take(owner, at(later))) {
       lock.beat();
       assertThat(OutputLock.holder(storage).orElseThrow().heartbeat()).isEqualTo(later.toString());
     }
@@ -93,9 +113,9 @@ class OutputLockTest {
 
   @Test
   void aDeadOwnersLockIsTakenOverAtOnce() throws Exception {
-    OutputLock dead = OutputLock.take(storage, deadOwner("killed", NOW), at(NOW));
-    Owner next = Owner.self("next", NOW);
-    try (OutputLock lock = OutputLock.take(storage, next, at(NOW))) {
+    OutputLock dead = take(deadOwner("killed", NOW), at(NOW));
+    LockOwner next = self("next", NOW);
+    try (OutputLock lock = take(next, at(NOW))) {
       lock.ensureHeld();
       assertThat(OutputLock.holder(storage)).contains(next);
       dead.close();
@@ -106,11 +126,14 @@ class OutputLockTest {
 
   @Test
   void aReusedPidDoesNotKeepALockAlive() throws Exception {
-    Owner self = Owner.self("killed", NOW);
-    Owner reused =
-        new Owner(
+    LockOwner self = self("killed", NOW);
+    LockOwner reused =
+        new LockOwner(
             self.token(),
             "killed",
+            "run",
+            "",
+            "",
             self.host(),
             self.boot(),
             self.pid(),
@@ -123,14 +146,15 @@ class OutputLockTest {
 
   @Test
   void anOwnerElsewhereIsRespectedForTwoMinutes() throws Exception {
-    OutputLock other = OutputLock.take(storage, elsewhere("far", NOW), at(NOW));
+    OutputLock other = take(elsewhere("far", NOW), at(NOW));
     Instant soon = NOW.plus(Duration.ofSeconds(119));
-    assertThatThrownBy(() -> OutputLock.take(storage, Owner.self("next", soon), at(soon)))
+    assertThatThrownBy(() -> take(self("next", soon), at(soon)))
         .isInstanceOf(OutputRefused.class)
-        .hasMessageContaining("run far (process 4711 on other-host/192.0.2.1)")
+        .hasMessageContaining(
+            "run far (process 4711 on other-host/192.0.2.1, user ann, application app-9, command run)")
         .hasMessageContaining("last seen 119 s ago");
     Instant late = NOW.plus(Duration.ofSeconds(121));
-    try (OutputLock lock = OutputLock.take(storage, Owner.self("next", late), at(late))) {
+    try (OutputLock lock = take(self("next", late), at(late))) {
       assertThatThrownBy(other::ensureHeld)
           .isInstanceOf(IOException.class)
           .hasMessageContaining("run next");
@@ -145,10 +169,9 @@ class OutputLockTest {
     Path file = Files.writeString(temp.resolve("_lock"), "{\"token\":\"ab");
     Files.setLastModifiedTime(file, FileTime.from(NOW));
     Instant soon = NOW.plusSeconds(5);
-    assertThatThrownBy(() -> OutputLock.take(storage, Owner.self("next", soon), at(soon)))
-        .isInstanceOf(OutputRefused.class);
+    assertThatThrownBy(() -> take(self("next", soon), at(soon))).isInstanceOf(OutputRefused.class);
     Instant late = NOW.plusSeconds(500);
-    OutputLock.take(storage, Owner.self("next", late), at(late)).close();
+    take(self("next", late), at(late)).close();
   }
 
   @Test
@@ -157,11 +180,13 @@ class OutputLockTest {
     Storage folderStorage = new Storage(Outputs.CONF, out.toString());
     Identity identity = new Identity(Outputs.identity());
     OutputFolder lost =
-        OutputFolder.open(folderStorage, identity, elsewhere("lost", NOW), Map.of(), at(NOW));
+        OutputFolder.open(
+            folderStorage, identity, elsewhere("lost", NOW), null, Map.of(), at(NOW), time -> {});
     TaskOutput task = Outputs.task(lost, 1, 0, Map.of("a", 8));
     Instant late = NOW.plusSeconds(500);
     try (OutputFolder next =
-        OutputFolder.open(folderStorage, identity, Owner.self("next", late), Map.of(), at(late))) {
+        OutputFolder.open(
+            folderStorage, identity, self("next", late), null, Map.of(), at(late), time -> {})) {
       TaskOutput mine = Outputs.task(next, 1, 0, Map.of("b", 8));
       assertThatThrownBy(() -> lost.commitWave(1, List.of(task)))
           .isInstanceOf(IOException.class)
@@ -170,5 +195,94 @@ class OutputLockTest {
       next.commitWave(1, List.of(mine));
       assertThat(next.done()).containsExactly(OutputFolder.doneKey("b", "sha-b"));
     }
+  }
+
+  /** The owner's clock is three minutes behind, so that its lock looks stale while it beats. */
+  @Test
+  void anOwnerWhoseClockIsBehindIsFoundAliveByWatching() throws Exception {
+    Instant behind = NOW.minus(Duration.ofMinutes(3));
+    Instant[] theirs = {behind};
+    LockOwner far = elsewhere("far", behind);
+    try (OutputLock other = take(far, at(behind))) {
+      Duration[] watched = {Duration.ZERO};
+      OutputLock.Pause pause =
+          time -> {
+            watched[0] = watched[0].plus(time);
+            if (watched[0].compareTo(OutputLock.HEARTBEAT) >= 0) {
+              theirs[0] = behind.plus(watched[0]);
+              write(far.seen(theirs[0]));
+            }
+          };
+      assertThatThrownBy(() -> take(self("next", NOW), null, at(NOW), pause))
+          .isInstanceOf(OutputRefused.class)
+          .hasMessageContaining("run far");
+      assertThat(watched[0]).isBetween(OutputLock.HEARTBEAT, OutputLock.WATCH);
+      other.ensureHeld();
+    }
+  }
+
+  private void write(LockOwner owner) {
+    try {
+      storage.replaceText("_lock", owner.json());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  @Test
+  void aNamedLockIsBrokenAfterHalfAMinuteOfSilence() throws Exception {
+    take(elsewhere("far", NOW), at(NOW));
+    Instant soon = NOW.plusSeconds(5);
+    Duration[] watched = {Duration.ZERO};
+    LockOwner next = self("next", soon);
+    try (OutputLock lock =
+        take(next, "far", at(soon), time -> watched[0] = watched[0].plus(time))) {
+      assertThat(watched[0]).isEqualTo(OutputLock.WATCH);
+      assertThat(lock.takenFrom().orElseThrow())
+          .contains("run far", "user ann", "no sign of life since " + NOW, "broken as asked for");
+      assertThat(OutputLock.holder(storage)).contains(next);
+    }
+  }
+
+  @Test
+  void aNamedLockWhoseOwnerLivesIsNotBroken() throws Exception {
+    LockOwner far = elsewhere("far", NOW);
+    try (OutputLock other = take(far, at(NOW))) {
+      assertThatThrownBy(
+              () ->
+                  take(self("next", NOW), "far", at(NOW), time -> write(far.seen(NOW.plus(time)))))
+          .isInstanceOf(OutputRefused.class)
+          .hasMessageContaining("run far")
+          .hasMessageContaining("wait for it, or stop it");
+      other.ensureHeld();
+    }
+  }
+
+  @Test
+  void aLockOfAnotherRunThanTheNamedOneIsNotBroken() throws Exception {
+    try (OutputLock other = take(elsewhere("far", NOW), at(NOW))) {
+      Instant late = NOW.plusSeconds(500);
+      assertThatThrownBy(() -> take(self("next", late), "near", at(late), time -> {}))
+          .isInstanceOf(OutputRefused.class)
+          .hasMessageContaining("Cannot break the lock of run near")
+          .hasMessageContaining("run far");
+      other.ensureHeld();
+    }
+    take(self("next", NOW), "far", at(NOW), time -> {}).close(); // there is none any more
+  }
+
+  /** As an earlier version wrote it. */
+  @Test
+  void aLockWithoutUserAndCommandIsUnderstood() throws Exception {
+    Files.writeString(
+        temp.resolve("_lock"),
+        """
+        {"token":"t","run_id":"old","host":"h","boot":"","pid":7,"process_started":"",
+        "started":"%s","heartbeat":"%s","later":1}
+        """
+            .formatted(NOW, NOW));
+    assertThatThrownBy(() -> take(self("next", NOW), at(NOW)))
+        .isInstanceOf(OutputRefused.class)
+        .hasMessageContaining("run old (process 7 on h) writes to it since");
   }
 }

@@ -55,7 +55,8 @@ final class Outputs {
   }
 
   static OutputFolder open(Path folder, String runId) throws IOException {
-    return OutputFolder.open(CONF, folder.toString(), identity(), runId, Map.of());
+    return OutputFolder.open(
+        CONF, folder.toString(), identity(), runId, Map.of(), Claim.of("run", ""));
   }
 
   /** Token ids that depend on the document's name. */

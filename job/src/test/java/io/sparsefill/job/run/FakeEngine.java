@@ -4,6 +4,7 @@ import io.sparsefill.job.DocumentRow;
 import io.sparsefill.job.DocumentStatus;
 import io.sparsefill.job.JavaBytes;
 import io.sparsefill.job.TokenizedDocument;
+import io.sparsefill.job.output.Claim;
 import io.sparsefill.job.output.Identity;
 import io.sparsefill.job.output.OutputFolder;
 import io.sparsefill.job.output.TaskOutput;
@@ -47,7 +48,8 @@ final class FakeEngine implements FlatMapFunction<Iterator<TokenizedDocument>, b
             Identity.BLOCK_TOKENS, "256",
             Identity.EMIT, "logits",
             Identity.LAST_POSITIONS, "1");
-    return OutputFolder.open(spark.hadoopConfiguration(), folder, identity, RUN, Map.of());
+    return OutputFolder.open(
+        spark.hadoopConfiguration(), folder, identity, RUN, Map.of(), Claim.of("run", ""));
   }
 
   /** Document number {@code i}. */

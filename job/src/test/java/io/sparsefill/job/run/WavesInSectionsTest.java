@@ -148,7 +148,7 @@ class WavesInSectionsTest {
   void everyDocumentIsPrefilledOnceAndTheFirstWaveDoesNotWaitForTheLast() throws IOException {
     Tally tally = run(i -> false, -1, 0);
     assertThat(committed("ok")).isEqualTo(DOCUMENTS);
-    assertThat(tally.summary("fake", 1, null, "").ok()).isEqualTo(DOCUMENTS);
+    assertThat(tally.summary("fake", 1, null, "", 0, 0L).ok()).isEqualTo(DOCUMENTS);
     assertThat(knownAtWaves.get(0)).isLessThan(DOCUMENTS);
     assertThat(knownAtWaves).isSorted().endsWith(DOCUMENTS);
     assertThat(committed).extracting(Manifest.Wave::wave).isSorted().doesNotHaveDuplicates();
@@ -171,7 +171,7 @@ class WavesInSectionsTest {
     assertThat(knownAtWaves).isEmpty();
     assertThat(committed).hasSize(1);
     assertThat(committed("failed")).isEqualTo(20);
-    assertThat(tally.summary("fake", 1, null, "").left()).isEqualTo(DOCUMENTS - 20);
+    assertThat(tally.summary("fake", 1, null, "", 0, 0L).left()).isEqualTo(DOCUMENTS - 20);
   }
 
   @Test

@@ -1,0 +1,93 @@
+package io.sparsefill.job.command;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.apache.spark.sql.Row;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * The same command over an input that changes between runs. Oracles: the list of what was changed,
+ * and verify, which reads every row.
+ */
+class ScheduledRunsTest {
+  private static final String FIRST = Cli.line("change", 11, 12, 13, 14);
+  private static final String SECOND = Cli.line("change", 21, 22, 23);
+  private static final String KEEP = Cli.line("keep", 5, 6, 7);
+  private static final String FIXED = Cli.line("broken", 31, 32);
+
+  @TempDir Path folder;
+  private Path output;
+
+  private Cli run(String... lines) throws IOException {
+    output = folder.resolve("out");
+    Path input = Files.write(folder.resolve("in.jsonl"), List.of(lines));
+    return Cli.runOver(input, output, "--max-error-rate", 0.5).expect(ExitCode.DONE);
+  }
+
+  private void verify() {
+    Cli.run("verify", "--output", output, "--sample", 0).expect(ExitCode.DONE);
+  }
+
+  private static List<Integer> counts(Cli run) throws IOException {
+    JsonNode json = run.json();
+    return List.of(
+        json.path("new").asInt(-1),
+        json.path("changed").asInt(-1),
+        json.path("unchanged").asInt(-1),
+        json.path("documents").path("failed").asInt(-1),
+        json.path("gone").asInt(-1));
+  }
+
+  /** What a reader takes: the tokens of the newest content. */
+  private List<Integer> newestTokens(String docId) {
+    String where = "doc_id = '" + docId + "'";
+    String newest =
+        Cli.rows(output, "documents", "run_id", where + " and status = 'ok'").stream()
+            .map(row -> row.getString(0))
+            .max(String::compareTo)
+            .orElseThrow();
+    List<Row> rows =
+        Cli.rows(output, "tokens", "token_ids", where + " and run_id = '" + newest + "'");
+    assertThat(rows).hasSize(1);
+    return rows.get(0).getList(0);
+  }
+
+  @Test
+  void onlyNewAndChangedAndFailedDocumentsAreProcessed() throws IOException {
+    Cli first = run(KEEP, FIRST, Cli.line("leave", 8, 9), Cli.line("broken", 9999));
+    assertThat(counts(first))
+        .as("new, changed, unchanged, failed, gone")
+        .containsExactly(3, 0, 0, 1, 0);
+
+    Cli second = run(KEEP, SECOND, FIXED, Cli.line("fresh", 41, 42));
+    assertThat(counts(second)).containsExactly(2, 1, 1, 0, 1);
+    assertThat(second.out())
+        .contains("3 documents pre-filled (2 new, 1 changed)", "1 unchanged")
+        .contains("1 documents of the output are not in the input any more");
+    assertThat(newestTokens("change")).containsExactly(21, 22, 23);
+
+    Cli third = run(KEEP, SECOND, FIXED, Cli.line("fresh", 41, 42));
+    assertThat(counts(third)).containsExactly(0, 0, 4, 0, 1);
+    assertThat(third.out()).contains("Nothing to do");
+    assertThat(Cli.rows(output, "documents", "doc_id", "status = 'ok'")).hasSize(6);
+    verify();
+  }
+
+  @Test
+  void aContentThatComesBackIsTheNewestAgain() throws IOException {
+    run(KEEP, FIRST);
+    run(KEEP, SECOND);
+
+    Cli third = run(KEEP, FIRST);
+
+    assertThat(counts(third)).containsExactly(0, 1, 1, 0, 0);
+    assertThat(newestTokens("change")).containsExactly(11, 12, 13, 14);
+    verify();
+  }
+}
