@@ -9,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import org.apache.hadoop.conf.Configuration;
@@ -49,6 +50,11 @@ public final class Inspection {
    */
   public static Manifest manifest(Configuration conf, String output) throws IOException {
     return load(new Storage(conf, output), output);
+  }
+
+  /** The run that writes to a folder now, by its lock; empty when none does. */
+  public static Optional<String> writer(Configuration conf, String output) throws IOException {
+    return OutputLock.holder(new Storage(conf, output)).map(LockOwner::runId);
   }
 
   /**

@@ -119,6 +119,9 @@ public record InspectionReport(
     TextTable runs =
         new TextTable("run", "started", "waves", "documents", "tokens", "seconds", "idle");
     for (Manifest.Run run : manifest.runs()) {
+      if (run.waves().isEmpty()) {
+        continue; // history shows them
+      }
       runs.add(
           run.runId(),
           run.started(),

@@ -20,10 +20,18 @@ import java.util.Map;
  *     has written
  * @param fingerprint hex SHA-256 of the identity's canonical JSON
  * @param identity all that decides the numbers, see {@link Identity}
- * @param runs oldest first
+ * @param runs oldest first; of those without waves the newest {@value #MOST_EMPTY_RUNS}
+ * @param earlier sums of runs without waves before those; null when there are none
  */
 public record Manifest(
-    int formatVersion, String fingerprint, Map<String, String> identity, List<Run> runs) {
+    int formatVersion,
+    String fingerprint,
+    Map<String, String> identity,
+    List<Run> runs,
+    @JsonInclude(JsonInclude.Include.NON_NULL) Earlier earlier) {
+  /** Setting of a run that was another command than {@code run}. */
+  static final String COMMAND = "command";
+
   /**
    * The version that this program writes. Version 2 knows fp8, and cells of the kv table that are
    * encoded ({@code encoding}); version 1 is read as well, and continued in version 2.
@@ -33,6 +41,13 @@ public record Manifest(
   /** The oldest version that this program reads. */
   private static final int OLDEST_VERSION = 1;
 
+  /**
+   * Runs without waves, such as those that found nothing to do, that are kept one by one. More are
+   * added up, so that a schedule does not make the manifest grow for ever: a run takes about half a
+   * KiB.
+   */
+  static final int MOST_EMPTY_RUNS = 1000;
+
   private static final ObjectMapper JSON =
       JsonMapper.builder()
           .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
@@ -40,7 +55,7 @@ public record Manifest(
           .build();
 
   /**
-   * One run of the job that committed something.
+   * One run of the job that committed something, or came to its end.
    *
    * @param runId its name
    * @param started ISO-8601, UTC
@@ -48,13 +63,83 @@ public record Manifest(
    *     decides the numbers
    * @param waves committed ones, oldest first
    * @param throughput measured up to the newest wave; null of a run that measured nothing
+   * @param record what it did, written at its end; null of a run that is under way or was cut off
    */
   public record Run(
       String runId,
       String started,
       Map<String, String> settings,
       List<Wave> waves,
-      @JsonInclude(JsonInclude.Include.NON_NULL) Throughput throughput) {}
+      @JsonInclude(JsonInclude.Include.NON_NULL) Throughput throughput,
+      @JsonInclude(JsonInclude.Include.NON_NULL) RunRecord record) {
+    /** A run that has not come to its end. */
+    public Run(
+        String runId,
+        String started,
+        Map<String, String> settings,
+        List<Wave> waves,
+        Throughput throughput) {
+      this(runId, started, settings, waves, throughput, null);
+    }
+
+    /** What it did; of a run without an end, what its waves say. */
+    public RunRecord sums() {
+      return record == null ? RunRecord.ofWaves(started, waves) : record;
+    }
+
+    /**
+     * Wall time from the beginning of reading, times engines; 0 of a run that pre-filled nothing.
+     */
+    public double engineSeconds() {
+      return throughput == null ? 0 : throughput.slotSeconds() + throughput.readingSeconds();
+    }
+
+    /** The command that it was. */
+    public String command() {
+      return settings.getOrDefault(COMMAND, "run");
+    }
+  }
+
+  /**
+   * Sums over runs.
+   *
+   * @param runs how many
+   * @param from when the first began, ISO-8601, UTC
+   * @param to when the last began
+   * @param ok pre-filled documents
+   * @param failed failed ones
+   * @param tokens pre-filled
+   * @param bytes of committed files
+   * @param seconds wall time
+   * @param engineSeconds wall time times engines, see {@link Throughput}
+   */
+  public record Earlier(
+      long runs,
+      String from,
+      String to,
+      long ok,
+      long failed,
+      long tokens,
+      long bytes,
+      double seconds,
+      double engineSeconds) {
+    /** Of no runs. */
+    public static final Earlier NONE = new Earlier(0, null, null, 0, 0, 0, 0, 0, 0);
+
+    /** With one more run, the newest. */
+    public Earlier plus(String started, RunRecord run, double engines) {
+      return new Earlier(
+          runs + 1,
+          from == null ? started : from,
+          started,
+          ok + run.ok(),
+          failed + run.failed(),
+          tokens + run.tokens(),
+          bytes + run.bytes(),
+          seconds + run.seconds(),
+          engineSeconds + engines);
+    }
+  }
 
   /**
    * One committed wave.
@@ -66,6 +151,8 @@ public record Manifest(
    * @param documents number of documents by status
    * @param tokens of documents with status ok or truncated
    * @param files published files of all tables
+   * @param changed pre-filled documents of which the folder held an older content
+   * @param errors failed documents by kind, see {@link ErrorKind}
    */
   public record Wave(
       int wave,
@@ -74,11 +161,32 @@ public record Manifest(
       double seconds,
       Map<String, Long> documents,
       long tokens,
-      List<StoredFile> files) {}
+      List<StoredFile> files,
+      long changed,
+      @JsonInclude(JsonInclude.Include.NON_EMPTY) Map<String, Long> errors) {
+    /** Absent errors, of an earlier version, are none. */
+    public Wave {
+      errors = errors == null ? Map.of() : Map.copyOf(errors);
+    }
+
+    /** The same wave with other files. */
+    Wave with(List<StoredFile> others) {
+      return new Wave(
+          wave,
+          started,
+          finished,
+          seconds,
+          documents,
+          tokens,
+          List.copyOf(others),
+          changed,
+          errors);
+    }
+  }
 
   /** The manifest of a new folder. */
   static Manifest of(Identity identity) {
-    return new Manifest(FORMAT_VERSION, identity.fingerprint(), identity.fields(), List.of());
+    return new Manifest(FORMAT_VERSION, identity.fingerprint(), identity.fields(), List.of(), null);
   }
 
   /** This manifest with one more wave, which becomes the last of its run. */
@@ -107,7 +215,55 @@ public record Manifest(
               List.of(receipt.wave()),
               receipt.throughput()));
     }
-    return new Manifest(FORMAT_VERSION, fingerprint, identity, List.copyOf(next));
+    return new Manifest(FORMAT_VERSION, fingerprint, identity, List.copyOf(next), earlier);
+  }
+
+  /**
+   * This manifest with a run's end. A run without waves is added, the oldest such runs give way to
+   * it.
+   *
+   * @param run with its record, and without waves if it is new
+   */
+  Manifest ended(Run run) {
+    List<Run> next = new ArrayList<>();
+    boolean found = false;
+    for (Run known : runs) {
+      boolean same = known.runId().equals(run.runId());
+      next.add(
+          same
+              ? new Run(
+                  known.runId(),
+                  known.started(),
+                  known.settings(),
+                  known.waves(),
+                  known.throughput(),
+                  run.record())
+              : known);
+      found |= same;
+    }
+    if (!found) {
+      next.add(run);
+    }
+    return withRuns(next, earlier).bounded();
+  }
+
+  private Manifest bounded() {
+    long tooMany = runs.stream().filter(run -> run.waves().isEmpty()).count() - MOST_EMPTY_RUNS;
+    Earlier sums = earlier == null ? Earlier.NONE : earlier;
+    List<Run> kept = new ArrayList<>();
+    for (Run run : runs) {
+      if (run.waves().isEmpty() && tooMany > 0) {
+        sums = sums.plus(run.started(), run.sums(), run.engineSeconds());
+        tooMany--;
+      } else {
+        kept.add(run);
+      }
+    }
+    return kept.size() == runs.size() ? this : withRuns(kept, sums);
+  }
+
+  private Manifest withRuns(List<Run> others, Earlier sums) {
+    return new Manifest(formatVersion, fingerprint, identity, List.copyOf(others), sums);
   }
 
   /** Every published file of a table, oldest first. */

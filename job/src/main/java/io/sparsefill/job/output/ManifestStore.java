@@ -154,14 +154,7 @@ final class ManifestStore {
         receipt.runId(),
         receipt.runStarted(),
         receipt.settings(),
-        new Manifest.Wave(
-            wave.wave(),
-            wave.started(),
-            wave.finished(),
-            wave.seconds(),
-            wave.documents(),
-            wave.tokens(),
-            List.copyOf(files)),
+        wave.with(files),
         receipt.throughput());
   }
 }

@@ -228,7 +228,8 @@ public final class OutputFolder implements AutoCloseable {
         Instant.ofEpochMilli(
             outputs.stream().mapToLong(TaskOutput::startedMillis).min().orElseThrow());
     Receipt receipt =
-        new Receipt(runId, started, settings, wave(wave, began, rows, files), throughput);
+        new Receipt(
+            runId, started, settings, wave(wave, began, rows, files, replacing), throughput);
     String staged = FileNames.staging(runId, wave) + "/documents.parquet";
     long bytes = writeDocuments(staged, rows, receipt);
     lock.ensureHeld();
@@ -244,6 +245,37 @@ public final class OutputFolder implements AutoCloseable {
     ManifestStore.save(storage, manifest);
     storage.delete(FileNames.staging(runId, wave));
     return receipt.wave();
+  }
+
+  /**
+   * Records the run's end in the manifest; a run that does not say so counts as cut off. In a
+   * folder without any committed wave nothing is recorded, so that it binds nobody.
+   *
+   * @param outcome {@link RunRecord#DONE} or {@link RunRecord#TOO_MANY_ERRORS}
+   * @param unchanged documents of the input that were finished before
+   * @param seconds wall time
+   */
+  public void recordEnd(String outcome, long unchanged, double seconds) throws IOException {
+    if (manifest.runs().isEmpty()) {
+      return;
+    }
+    List<Wave> waves =
+        manifest.runs().stream()
+            .filter(run -> run.runId().equals(runId))
+            .flatMap(run -> run.waves().stream())
+            .toList();
+    String now = clock.instant().toString();
+    lock.ensureHeld();
+    manifest =
+        manifest.ended(
+            new Manifest.Run(
+                runId,
+                started,
+                settings,
+                List.of(),
+                null,
+                RunRecord.of(now, outcome, unchanged, seconds, waves)));
+    ManifestStore.save(storage, manifest);
   }
 
   /** Removes the run's staged files and gives the folder free. */
@@ -392,7 +424,8 @@ public final class OutputFolder implements AutoCloseable {
     }
   }
 
-  private Wave wave(int wave, Instant began, List<DocumentRow> rows, List<StoredFile> files) {
+  private Wave wave(
+      int wave, Instant began, List<DocumentRow> rows, List<StoredFile> files, long replacing) {
     Map<String, Long> documents = new TreeMap<>();
     long tokens = 0;
     for (DocumentRow row : rows) {
@@ -403,7 +436,16 @@ public final class OutputFolder implements AutoCloseable {
     }
     Instant now = clock.instant();
     double seconds = Math.max(0, Duration.between(began, now).toMillis() / 1000.0);
-    return new Wave(wave, began.toString(), now.toString(), seconds, documents, tokens, files);
+    return new Wave(
+        wave,
+        began.toString(),
+        now.toString(),
+        seconds,
+        documents,
+        tokens,
+        files,
+        replacing,
+        ErrorKind.count(rows));
   }
 
   private long writeDocuments(String path, List<DocumentRow> rows, Receipt receipt)

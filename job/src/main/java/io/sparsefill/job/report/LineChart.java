@@ -5,7 +5,8 @@ import java.util.List;
 import java.util.stream.DoubleStream;
 
 /**
- * Lines over a common axis, with a table of all values under them.
+ * Lines over a common axis, with a table of all values under them; of many points it is folded
+ * away.
  *
  * @param title heading
  * @param x axis from left to right; its numbers stand at the points
@@ -13,6 +14,9 @@ import java.util.stream.DoubleStream;
  * @param series the lines
  */
 public record LineChart(String title, Axis x, Axis y, List<Series> series) implements Part {
+  /** Points that the table has as columns; of more each is a row, folded away. */
+  private static final int MOST_COLUMNS = 16;
+
   /** Takes a copy of the series. */
   public LineChart {
     series = List.copyOf(series);
@@ -33,7 +37,12 @@ public record LineChart(String title, Axis x, Axis y, List<Series> series) imple
     }
     out.close();
     Mark.legend(out, series.stream().map(Series::name).toList(), true);
-    return out.part(table(xs).html()).close().toString();
+    if (xs.length > MOST_COLUMNS) {
+      Table.onDemand(out, tall(xs));
+    } else {
+      out.part(table(xs).html());
+    }
+    return out.close().toString();
   }
 
   private DoubleStream values(boolean first) {
@@ -81,16 +90,32 @@ public record LineChart(String title, Axis x, Axis y, List<Series> series) imple
       List<String> row = new ArrayList<>();
       row.add(line.name());
       for (double at : xs) {
-        double value =
-            line.points().stream()
-                .filter(point -> point.x() == at)
-                .mapToDouble(Series.Point::y)
-                .findFirst()
-                .orElse(Double.NaN);
-        row.add(y.unit().format(value));
+        row.add(y.unit().format(valueAt(line, at)));
       }
       rows.add(row);
     }
     return new Table("", head, rows);
+  }
+
+  private Table tall(double[] xs) {
+    List<String> head = new ArrayList<>();
+    head.add(x.label());
+    series.forEach(line -> head.add(line.name()));
+    List<List<String>> rows = new ArrayList<>();
+    for (double at : xs) {
+      List<String> row = new ArrayList<>();
+      row.add(x.unit().format(at));
+      series.forEach(line -> row.add(y.unit().format(valueAt(line, at))));
+      rows.add(row);
+    }
+    return new Table("", head, rows);
+  }
+
+  private static double valueAt(Series line, double at) {
+    return line.points().stream()
+        .filter(point -> point.x() == at)
+        .mapToDouble(Series.Point::y)
+        .findFirst()
+        .orElse(Double.NaN);
   }
 }

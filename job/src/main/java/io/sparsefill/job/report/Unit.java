@@ -1,5 +1,6 @@
 package io.sparsefill.job.report;
 
+import java.time.LocalDate;
 import java.util.Locale;
 
 /** How numbers of a kind are written, in charts and tables alike. NaN is a dash. */
@@ -31,6 +32,13 @@ public enum Unit {
       return value == 0 || value == 1
           ? (int) (100 * value) + " %"
           : String.format(Locale.ROOT, "%.1f %%", 100 * value);
+    }
+  },
+  /** A day, counted from 1970 in UTC: {@code 2026-11-22}. */
+  DAY {
+    @Override
+    String number(double value) {
+      return LocalDate.ofEpochDay((long) Math.floor(value)).toString();
     }
   },
   /** Anything else, to four digits: {@code 46.53}, {@code 0.01250}, {@code 3.200e-07}. */

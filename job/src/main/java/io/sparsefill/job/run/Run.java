@@ -13,6 +13,7 @@ import io.sparsefill.job.output.Claim;
 import io.sparsefill.job.output.Manifest;
 import io.sparsefill.job.output.OutputFolder;
 import io.sparsefill.job.output.OutputPreview;
+import io.sparsefill.job.output.RunRecord;
 import io.sparsefill.job.output.Throughput;
 import io.sparsefill.kernels.MemoryPlan;
 import io.sparsefill.kernels.attention.AttentionPlan;
@@ -115,6 +116,10 @@ public final class Run {
               path,
               output.changed(),
               run.gone());
+      output.recordEnd(
+          summary.errorRateExceeded() ? RunRecord.TOO_MANY_ERRORS : RunRecord.DONE,
+          summary.doneBefore(),
+          seconds);
       run.tell(summary, report);
       return summary;
     }

@@ -7,7 +7,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 import org.apache.spark.sql.Row;
+import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -77,6 +79,37 @@ class ScheduledRunsTest {
     assertThat(third.out()).contains("Nothing to do");
     assertThat(Cli.rows(output, "documents", "doc_id", "status = 'ok'")).hasSize(6);
     verify();
+    historyTellsOfAllThree();
+  }
+
+  private void historyTellsOfAllThree() throws IOException {
+    Path page = folder.resolve("history.html");
+    Cli cli =
+        Cli.run("history", "--output", output, "--gpu-price", 7200, "--html", page)
+            .expect(ExitCode.DONE);
+    JsonNode json = cli.json();
+    assertThat(json.path("runs").asInt()).isEqualTo(3);
+    assertThat(json.path("documents").toString()).isEqualTo("{\"ok\":6,\"failed\":1}");
+    assertThat(json.path("history"))
+        .extracting(
+            run -> run.path("new") + " " + run.path("changed") + " " + run.path("unchanged"))
+        .containsExactly("3 0 0", "2 1 1", "0 0 4");
+    assertThat(json.path("history")).allMatch(run -> run.path("state").asText().equals("done"));
+    assertThat(json.path("history").path(0).path("errors").toString())
+        .contains("token id N at position N is not in the model's vocabulary of N", ":1}");
+    double hours = json.path("engine_hours").asDouble();
+    assertThat(hours).isPositive();
+    assertThat(json.path("cost").asDouble()).isEqualTo(7200 * hours, Offset.offset(1.0));
+    assertThat(json.path("bytes").asLong())
+        .isEqualTo(bytesOf("documents") + bytesOf("tokens") + bytesOf("kv") + bytesOf("logits"));
+    assertThat(cli.out()).contains("3 runs: 6 documents pre-filled, 1 failed");
+    assertThat(page).content().contains("Runs over " + output, "<svg");
+  }
+
+  private long bytesOf(String table) throws IOException {
+    try (Stream<Path> files = Files.list(output.resolve(table))) {
+      return files.mapToLong(file -> file.toFile().length()).sum();
+    }
   }
 
   @Test

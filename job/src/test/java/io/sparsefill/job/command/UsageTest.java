@@ -54,6 +54,7 @@ class UsageTest {
             "run",
             "plan",
             "inspect",
+            "history",
             "verify",
             "make-calibration",
             "search-patterns",
@@ -201,6 +202,7 @@ class UsageTest {
   @Test
   void inspectAndVerifyOfAFolderWithoutOutput() {
     refused(Cli.run("inspect", "--output", folder), folder.toString());
+    refused(Cli.run("history", "--output", folder), folder.toString());
     refused(Cli.run("verify", "--output", folder), folder.toString());
   }
 

@@ -79,7 +79,8 @@ class PredictionTest {
             Manifest.FORMAT_VERSION,
             "f",
             Map.of("layers", "1"),
-            List.of(run(measured(GPU, "resident", 7))));
+            List.of(run(measured(GPU, "resident", 7))),
+            null);
     Manifest read = Manifest.parse(manifest.json(), "here");
     assertThat(read).isEqualTo(manifest);
     assertThat(manifest.json())
@@ -91,7 +92,8 @@ class PredictionTest {
             Manifest.FORMAT_VERSION,
             "f",
             Map.of(),
-            List.of(new Manifest.Run("r", "t", Map.of(), List.of(), null)));
+            List.of(new Manifest.Run("r", "t", Map.of(), List.of(), null)),
+            null);
     assertThat(old.json()).doesNotContain("throughput");
     assertThat(Manifest.parse(old.json(), "here")).isEqualTo(old);
   }
