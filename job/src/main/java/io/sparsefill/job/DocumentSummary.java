@@ -58,6 +58,14 @@ public record DocumentSummary(
     return status == DocumentStatus.OK && tokenCount == 0;
   }
 
+  /**
+   * Whether it could not even be read, so that its name may be one that was made up from its place.
+   */
+  public boolean isUnreadable() {
+    return status == DocumentStatus.FAILED
+        && error.startsWith(UnreadableDocumentException.BEGINNING);
+  }
+
   DocumentSummary failed(String reason) {
     return new DocumentSummary(docId, contentSha256, 0, source, DocumentStatus.FAILED, reason);
   }

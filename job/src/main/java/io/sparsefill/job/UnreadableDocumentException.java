@@ -9,6 +9,9 @@ import org.apache.spark.TaskKilledException;
  * reading: it becomes an error row ({@link #toDocument}), and everything else is read on.
  */
 final class UnreadableDocumentException extends Exception {
+  /** What the error of every such document begins with. */
+  static final String BEGINNING = "Cannot read ";
+
   private static final long serialVersionUID = 1L;
 
   /**
@@ -62,6 +65,6 @@ final class UnreadableDocumentException extends Exception {
         contentSha256,
         null,
         null,
-        "Cannot read %s: %s".formatted(source, getMessage()));
+        BEGINNING + "%s: %s".formatted(source, getMessage()));
   }
 }

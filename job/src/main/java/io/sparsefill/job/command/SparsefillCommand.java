@@ -51,6 +51,7 @@ public final class SparsefillCommand implements Callable<Integer> {
     root.addSubcommand(PlanCommand.line());
     root.addSubcommand(InspectCommand.line());
     root.addSubcommand(HistoryCommand.line());
+    root.addSubcommand(RetainCommand.line());
     root.addSubcommand(VerifyCommand.line());
     root.addSubcommand(ExportCommand.line());
     root.addSubcommand(MakeCalibrationCommand.line());

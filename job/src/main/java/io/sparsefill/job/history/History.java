@@ -3,6 +3,7 @@ package io.sparsefill.job.history;
 import io.sparsefill.job.output.Inspection;
 import io.sparsefill.job.output.Manifest;
 import io.sparsefill.job.output.RunRecord;
+import io.sparsefill.job.output.RunSums;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -20,8 +21,7 @@ import org.apache.hadoop.conf.Configuration;
  * @param earlier sums of runs before those, which the manifest does not keep apart any more; null
  *     when there are none
  */
-public record History(
-    String output, double pricePerHour, List<PastRun> runs, Manifest.Earlier earlier) {
+public record History(String output, double pricePerHour, List<PastRun> runs, RunSums earlier) {
   /** Copies the list. */
   public History {
     runs = List.copyOf(runs);
@@ -55,8 +55,8 @@ public record History(
   }
 
   /** The sums over all runs, earlier ones included. */
-  public Manifest.Earlier totals() {
-    Manifest.Earlier totals = earlier == null ? Manifest.Earlier.NONE : earlier;
+  public RunSums totals() {
+    RunSums totals = earlier == null ? RunSums.NONE : earlier;
     for (PastRun run : runs) {
       totals = totals.plus(run.started(), run.sums(), run.engineSeconds());
     }

@@ -1,6 +1,6 @@
 package io.sparsefill.job.history;
 
-import io.sparsefill.job.output.Manifest;
+import io.sparsefill.job.output.RunSums;
 import io.sparsefill.job.report.Axis;
 import io.sparsefill.job.report.LineChart;
 import io.sparsefill.job.report.Page;
@@ -23,7 +23,7 @@ public final class HistoryPage {
 
   /** The page. */
   public static Page of(History history) {
-    Manifest.Earlier totals = history.totals();
+    RunSums totals = history.totals();
     String summary =
         "%s runs pre-filled %s documents of %s tokens; %s failed. Engines took %s hours, which cost %s at %s an hour."
             .formatted(

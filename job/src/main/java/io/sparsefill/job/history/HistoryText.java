@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sparsefill.job.TextTable;
-import io.sparsefill.job.output.Manifest;
+import io.sparsefill.job.output.RunSums;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -58,7 +58,7 @@ public final class HistoryText {
               "%,d earlier runs, from %s to %s, are kept as sums only.",
               history.earlier().runs(), history.earlier().from(), history.earlier().to()));
     }
-    Manifest.Earlier totals = history.totals();
+    RunSums totals = history.totals();
     lines.add(
         format(
             "%,d runs: %,d documents pre-filled, %,d failed; %,d tokens in %,.1f s; %,.2f engine hours, %,.2f at %s an hour.",
@@ -75,7 +75,7 @@ public final class HistoryText {
 
   /** The sums, and {@code history} with an object for each run. */
   public static ObjectNode json(History history) {
-    Manifest.Earlier totals = history.totals();
+    RunSums totals = history.totals();
     ObjectNode json = new ObjectMapper().createObjectNode();
     json.put("runs", totals.runs());
     json.putObject("documents").put("ok", totals.ok()).put("failed", totals.failed());

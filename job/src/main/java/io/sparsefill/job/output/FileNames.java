@@ -17,7 +17,7 @@ final class FileNames {
   private static final Pattern RUN = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,99}");
   private static final Pattern DOCUMENTS = Pattern.compile("(.+)-w(\\d{5,9})\\.parquet");
   private static final Pattern DATA =
-      Pattern.compile("(.+)-w(\\d{5,9})-p\\d{5,10}-\\d{4,10}\\.parquet");
+      Pattern.compile("(.+)-w(\\d{5,9})-p(\\d{5,10})-\\d{4,10}\\.parquet");
 
   private FileNames() {}
 
@@ -60,6 +60,15 @@ final class FileNames {
 
   static String stagedFile(String attempt, Table table, int index) {
     return String.format(Locale.ROOT, "%s/%s/%04d.parquet", attempt, table.folder(), index);
+  }
+
+  /** The task, by its partition, that wrote a published file of another table than documents. */
+  static int partition(StoredFile file) {
+    Matcher matcher = DATA.matcher(file.path().substring(file.table().folder().length() + 1));
+    if (!matcher.matches()) {
+      throw new IllegalArgumentException("Cannot tell which task wrote " + file.path());
+    }
+    return Integer.parseInt(matcher.group(3));
   }
 
   /** The wave of a file in a table's folder; empty for a name that is not ours. */

@@ -76,14 +76,23 @@ public record InspectionReport(
         .sum();
   }
 
-  /** Wall time of all waves. */
+  /** Wall time of all waves that were pre-filled. */
   public double seconds() {
-    return manifest.runs().stream().mapToDouble(InspectionReport::seconds).sum();
+    return manifest.runs().stream()
+        .filter(Manifest.Run::prefills)
+        .mapToDouble(InspectionReport::seconds)
+        .sum();
   }
 
-  /** Tokens per second of wall time; 0 when nothing ran. */
+  /** Pre-filled tokens per second of that; 0 when nothing ran. */
   public double tokensPerSecond() {
-    return seconds() == 0 ? 0 : tokens() / seconds();
+    long tokens =
+        manifest.runs().stream()
+            .filter(Manifest.Run::prefills)
+            .flatMap(run -> run.waves().stream())
+            .mapToLong(Manifest.Wave::tokens)
+            .sum();
+    return seconds() == 0 ? 0 : tokens / seconds();
   }
 
   /** The report as lines of text. */

@@ -7,10 +7,14 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.sparsefill.job.DocumentRow;
 import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 
 /**
  * {@code manifest.json}: what an output folder holds. It is an index for people and programs; the
@@ -21,6 +25,7 @@ import java.util.Map;
  * @param fingerprint hex SHA-256 of the identity's canonical JSON
  * @param identity all that decides the numbers, see {@link Identity}
  * @param runs oldest first; of those without waves the newest {@value #MOST_EMPTY_RUNS}
+ * @param retired waves that are no more part of the output, but whose files are still there
  * @param earlier sums of runs without waves before those; null when there are none
  */
 public record Manifest(
@@ -28,7 +33,8 @@ public record Manifest(
     String fingerprint,
     Map<String, String> identity,
     List<Run> runs,
-    @JsonInclude(JsonInclude.Include.NON_NULL) Earlier earlier) {
+    @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Retired> retired,
+    @JsonInclude(JsonInclude.Include.NON_NULL) RunSums earlier) {
   /** Setting of a run that was another command than {@code run}. */
   static final String COMMAND = "command";
 
@@ -48,11 +54,17 @@ public record Manifest(
    */
   static final int MOST_EMPTY_RUNS = 1000;
 
-  private static final ObjectMapper JSON =
+  /** Names in snake case, indented. */
+  static final ObjectMapper JSON =
       JsonMapper.builder()
           .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
           .enable(SerializationFeature.INDENT_OUTPUT)
           .build();
+
+  /** Absent retired waves, of an earlier version, are none. */
+  public Manifest {
+    retired = retired == null ? List.of() : List.copyOf(retired);
+  }
 
   /**
    * One run of the job that committed something, or came to its end.
@@ -84,7 +96,20 @@ public record Manifest(
 
     /** What it did; of a run without an end, what its waves say. */
     public RunRecord sums() {
-      return record == null ? RunRecord.ofWaves(started, waves) : record;
+      if (record != null) {
+        return record;
+      }
+      RunRecord sums = RunRecord.ofWaves(started, waves);
+      return prefills() ? sums : sums.ofCopies();
+    }
+
+    /** Whether its waves were pre-filled, and not copied from those of others. */
+    public boolean prefills() {
+      return !settings.containsKey(COMMAND);
+    }
+
+    Run with(List<Wave> others, RunRecord sums) {
+      return new Run(runId, started, settings, List.copyOf(others), throughput, sums);
     }
 
     /**
@@ -101,43 +126,25 @@ public record Manifest(
   }
 
   /**
-   * Sums over runs.
+   * A wave that a retention has taken out of the output ({@link Retention}). Its files stay for
+   * readers that have begun: its documents file for the grace time, the others for as long again.
    *
-   * @param runs how many
-   * @param from when the first began, ISO-8601, UTC
-   * @param to when the last began
-   * @param ok pre-filled documents
-   * @param failed failed ones
-   * @param tokens pre-filled
-   * @param bytes of committed files
-   * @param seconds wall time
-   * @param engineSeconds wall time times engines, see {@link Throughput}
+   * @param runId of the run that had the wave
+   * @param wave its number
+   * @param since when it was taken out, ISO-8601, UTC
+   * @param graceSeconds the grace time
+   * @param files of all tables
    */
-  public record Earlier(
-      long runs,
-      String from,
-      String to,
-      long ok,
-      long failed,
-      long tokens,
-      long bytes,
-      double seconds,
-      double engineSeconds) {
-    /** Of no runs. */
-    public static final Earlier NONE = new Earlier(0, null, null, 0, 0, 0, 0, 0, 0);
+  public record Retired(
+      String runId, int wave, String since, long graceSeconds, List<StoredFile> files) {
+    /** Whether a table's files have had their time. */
+    boolean isDue(Table table, Instant now) {
+      long seconds = table == Table.DOCUMENTS ? graceSeconds : 2 * graceSeconds;
+      return !now.isBefore(Instant.parse(since).plusSeconds(seconds));
+    }
 
-    /** With one more run, the newest. */
-    public Earlier plus(String started, RunRecord run, double engines) {
-      return new Earlier(
-          runs + 1,
-          from == null ? started : from,
-          started,
-          ok + run.ok(),
-          failed + run.failed(),
-          tokens + run.tokens(),
-          bytes + run.bytes(),
-          seconds + run.seconds(),
-          engineSeconds + engines);
+    FileNames.WaveKey key() {
+      return new FileNames.WaveKey(runId, wave);
     }
   }
 
@@ -169,6 +176,33 @@ public record Manifest(
       errors = errors == null ? Map.of() : Map.copyOf(errors);
     }
 
+    /** Sums a wave up. */
+    static Wave of(
+        int wave,
+        Instant began,
+        Instant now,
+        List<DocumentRow> rows,
+        List<StoredFile> files,
+        long changed) {
+      Map<String, Long> documents = new TreeMap<>();
+      long tokens = 0;
+      for (DocumentRow row : rows) {
+        documents.merge(row.status().label(), 1L, Long::sum);
+        tokens += row.status().isPrefilled() ? row.tokenCount() : 0;
+      }
+      double seconds = Math.max(0, Duration.between(began, now).toMillis() / 1000.0);
+      return new Wave(
+          wave,
+          began.toString(),
+          now.toString(),
+          seconds,
+          documents,
+          tokens,
+          files,
+          changed,
+          ErrorKind.count(rows));
+    }
+
     /** The same wave with other files. */
     Wave with(List<StoredFile> others) {
       return new Wave(
@@ -186,11 +220,12 @@ public record Manifest(
 
   /** The manifest of a new folder. */
   static Manifest of(Identity identity) {
-    return new Manifest(FORMAT_VERSION, identity.fingerprint(), identity.fields(), List.of(), null);
+    return new Manifest(
+        FORMAT_VERSION, identity.fingerprint(), identity.fields(), List.of(), List.of(), null);
   }
 
   /** This manifest with one more wave, which becomes the last of its run. */
-  Manifest with(Receipt receipt) {
+  Manifest with(WaveReceipt receipt) {
     String runId = receipt.runId();
     List<Run> next = new ArrayList<>();
     boolean found = false;
@@ -215,7 +250,45 @@ public record Manifest(
               List.of(receipt.wave()),
               receipt.throughput()));
     }
-    return new Manifest(FORMAT_VERSION, fingerprint, identity, List.copyOf(next), earlier);
+    Manifest with =
+        new Manifest(
+            FORMAT_VERSION, fingerprint, identity, List.copyOf(next), retired, earlier);
+    WaveReceipt.Replaced replaced = receipt.replaced();
+    return replaced == null
+        ? with
+        : with.retire(
+            new FileNames.WaveKey(replaced.runId(), replaced.wave()),
+            receipt.wave().finished(),
+            replaced.graceSeconds());
+  }
+
+  /**
+   * This manifest with a wave taken out; the same where it has no such wave. The wave's run keeps
+   * its sums.
+   */
+  Manifest retire(FileNames.WaveKey key, String since, long graceSeconds) {
+    List<Run> next = new ArrayList<>();
+    List<Retired> out = new ArrayList<>(retired);
+    for (Run run : runs) {
+      List<Wave> staying = new ArrayList<>();
+      for (Wave wave : run.waves()) {
+        if (run.runId().equals(key.runId()) && wave.wave() == key.wave()) {
+          out.add(new Retired(run.runId(), wave.wave(), since, graceSeconds, wave.files()));
+        } else {
+          staying.add(wave);
+        }
+      }
+      next.add(staying.size() == run.waves().size() ? run : run.with(staying, run.sums()));
+    }
+    return new Manifest(formatVersion, fingerprint, identity, List.copyOf(next), out, earlier)
+        .bounded();
+  }
+
+  /** This manifest without retired waves, whose files are gone. */
+  Manifest without(List<Retired> gone) {
+    List<Retired> left = new ArrayList<>(retired);
+    left.removeAll(gone);
+    return new Manifest(formatVersion, fingerprint, identity, runs, left, earlier);
   }
 
   /**
@@ -229,16 +302,7 @@ public record Manifest(
     boolean found = false;
     for (Run known : runs) {
       boolean same = known.runId().equals(run.runId());
-      next.add(
-          same
-              ? new Run(
-                  known.runId(),
-                  known.started(),
-                  known.settings(),
-                  known.waves(),
-                  known.throughput(),
-                  run.record())
-              : known);
+      next.add(same ? known.with(known.waves(), run.record()) : known);
       found |= same;
     }
     if (!found) {
@@ -249,7 +313,7 @@ public record Manifest(
 
   private Manifest bounded() {
     long tooMany = runs.stream().filter(run -> run.waves().isEmpty()).count() - MOST_EMPTY_RUNS;
-    Earlier sums = earlier == null ? Earlier.NONE : earlier;
+    RunSums sums = earlier == null ? RunSums.NONE : earlier;
     List<Run> kept = new ArrayList<>();
     for (Run run : runs) {
       if (run.waves().isEmpty() && tooMany > 0) {
@@ -262,11 +326,11 @@ public record Manifest(
     return kept.size() == runs.size() ? this : withRuns(kept, sums);
   }
 
-  private Manifest withRuns(List<Run> others, Earlier sums) {
-    return new Manifest(formatVersion, fingerprint, identity, List.copyOf(others), sums);
+  private Manifest withRuns(List<Run> others, RunSums sums) {
+    return new Manifest(formatVersion, fingerprint, identity, List.copyOf(others), retired, sums);
   }
 
-  /** Every published file of a table, oldest first. */
+  /** Every file of a table that is part of the output, oldest first. */
   public List<StoredFile> files(Table table) {
     return runs.stream()
         .flatMap(run -> run.waves().stream())
@@ -315,23 +379,8 @@ public record Manifest(
     }
   }
 
-  /** A run and one of its waves, as the documents file of the wave carries them. */
-  record Receipt(
-      String runId,
-      String runStarted,
-      Map<String, String> settings,
-      Wave wave,
-      @JsonInclude(JsonInclude.Include.NON_NULL) Throughput throughput) {
-    String json() {
-      return write(this);
-    }
-
-    static Receipt parse(String json) throws IOException {
-      return JSON.readValue(json, Receipt.class);
-    }
-  }
-
-  private static String write(Object value) {
+  /** As JSON, with names in snake case. */
+  static String write(Object value) {
     try {
       return JSON.writeValueAsString(value);
     } catch (JsonProcessingException e) {

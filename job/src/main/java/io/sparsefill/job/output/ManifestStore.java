@@ -26,8 +26,11 @@ final class ManifestStore {
   /** Parquet metadata: canonical JSON of the identity, in every file. */
   static final String IDENTITY = "sparsefill.identity";
 
-  /** Parquet metadata of a documents file: {@link Manifest.Receipt}. */
+  /** Parquet metadata of a documents file: {@link WaveReceipt}. */
   static final String RECEIPT = "sparsefill.wave";
+
+  /** Parquet metadata: the run that wrote a file, in every file. */
+  static final String RUN_ID = "sparsefill.run_id";
 
   private static final Logger LOG = LoggerFactory.getLogger(ManifestStore.class);
 
@@ -67,7 +70,7 @@ final class ManifestStore {
   static Map<String, String> metadata(String identityJson, String runId) {
     Map<String, String> metadata = new TreeMap<>();
     metadata.put("sparsefill.format_version", String.valueOf(Manifest.FORMAT_VERSION));
-    metadata.put("sparsefill.run_id", runId);
+    metadata.put(RUN_ID, runId);
     metadata.put("sparsefill.byte_order", "little-endian");
     metadata.put("sparsefill.axis_order", "token,kv_head,head_dim");
     metadata.put("sparsefill.keys", "after RoPE");
@@ -105,8 +108,9 @@ final class ManifestStore {
   private static Manifest recover(Storage storage, Manifest manifest) throws IOException {
     Set<String> known = new HashSet<>();
     manifest.files(Table.DOCUMENTS).forEach(file -> known.add(file.path()));
+    manifest.retired().forEach(wave -> wave.files().forEach(file -> known.add(file.path())));
     String identity = new Identity(manifest.identity()).json();
-    Map<WaveKey, Manifest.Receipt> missing = new HashMap<>();
+    Map<WaveKey, WaveReceipt> missing = new HashMap<>();
     for (Storage.Entry entry : storage.list("documents")) {
       String path = "documents/" + entry.name();
       Optional<WaveKey> key = FileNames.waveOf(Table.DOCUMENTS, entry.name());
@@ -121,20 +125,19 @@ final class ManifestStore {
                   + path
                   + " was written by another program or with other settings; move it away");
         }
-        Manifest.Receipt receipt = Manifest.Receipt.parse(json);
+        WaveReceipt receipt = WaveReceipt.parse(json);
         long rows = StoredRows.rows(storage, path);
         missing.put(
             key.get(),
             withDocuments(receipt, new StoredFile(Table.DOCUMENTS, path, rows, entry.bytes())));
       }
     }
-    List<Manifest.Receipt> receipts = new ArrayList<>(missing.values());
+    List<WaveReceipt> receipts = new ArrayList<>(missing.values());
     receipts.sort(
-        Comparator.comparing(Manifest.Receipt::runStarted)
-            .thenComparing(Manifest.Receipt::runId)
+        Comparator.comparing(WaveReceipt::runId) // which ascend, whatever clocks said
             .thenComparing(receipt -> receipt.wave().wave()));
     Manifest whole = manifest;
-    for (Manifest.Receipt receipt : receipts) {
+    for (WaveReceipt receipt : receipts) {
       LOG.warn(
           "Wave {} of run {} was committed but is not in manifest.json: adding it",
           receipt.wave().wave(),
@@ -145,16 +148,17 @@ final class ManifestStore {
   }
 
   /** A receipt was written before its documents file was whole, so it lacks that file. */
-  static Manifest.Receipt withDocuments(Manifest.Receipt receipt, StoredFile documents) {
+  static WaveReceipt withDocuments(WaveReceipt receipt, StoredFile documents) {
     Manifest.Wave wave = receipt.wave();
     List<StoredFile> files = new ArrayList<>();
     files.add(documents);
     files.addAll(wave.files());
-    return new Manifest.Receipt(
+    return new WaveReceipt(
         receipt.runId(),
         receipt.runStarted(),
         receipt.settings(),
         wave.with(files),
-        receipt.throughput());
+        receipt.throughput(),
+        receipt.replaced());
   }
 }

@@ -2,23 +2,18 @@ package io.sparsefill.job.output;
 
 import io.sparsefill.job.DocumentRow;
 import io.sparsefill.job.output.FileNames.WaveKey;
-import io.sparsefill.job.output.Manifest.Receipt;
 import io.sparsefill.job.output.Manifest.Wave;
 import java.io.IOException;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import org.apache.hadoop.conf.Configuration;
-import org.apache.parquet.hadoop.metadata.CompressionCodecName;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * An output folder, opened by the driver of one run: locked, checked, and cleaned of what a crash
@@ -28,8 +23,6 @@ import org.slf4j.LoggerFactory;
  * crash came between.
  */
 public final class OutputFolder implements AutoCloseable {
-  private static final Logger LOG = LoggerFactory.getLogger(OutputFolder.class);
-
   private final Storage storage;
   private final Clock clock;
   private final OutputLock lock;
@@ -108,8 +101,9 @@ public final class OutputFolder implements AutoCloseable {
       RunIds.checkNewest(owner.runId(), manifest.runs(), storage.root());
       OutputFolder folder =
           new OutputFolder(storage, clock, lock, identity, owner.runId(), settings, manifest);
-      folder.removeRemains();
-      ManifestStore.save(storage, manifest);
+      Leftovers.deleteUncommitted(storage, manifest);
+      folder.deleteRetired();
+      ManifestStore.save(storage, folder.manifest);
       return folder;
     } catch (IOException | RuntimeException e) {
       try {
@@ -218,20 +212,71 @@ public final class OutputFolder implements AutoCloseable {
    */
   public Wave commitWave(int wave, List<TaskOutput> outputs, Throughput throughput)
       throws IOException {
+    return commit(wave, outputs, throughput, null);
+  }
+
+  /**
+   * Publishes a wave of copies, by which the wave that they were copied from stops being part of
+   * the output. When it returns, that is so; when it throws, nothing has changed, or (only if the
+   * manifest could not be rewritten) it is so.
+   *
+   * @param replaced the wave that they were copied from
+   * @param grace see {@link Manifest.Retired}
+   */
+  Wave commitCopy(int wave, List<TaskOutput> outputs, WaveKey replaced, Duration grace)
+      throws IOException {
+    return commit(
+        wave,
+        outputs,
+        null,
+        new WaveReceipt.Replaced(replaced.runId(), replaced.wave(), grace.toSeconds()));
+  }
+
+  /** Takes a wave, of which nothing stays, out of the output. */
+  void retire(WaveKey wave, Duration grace) throws IOException {
+    lock.ensureHeld();
+    manifest = manifest.retire(wave, clock.instant().toString(), grace.toSeconds());
+    ManifestStore.save(storage, manifest);
+  }
+
+  /**
+   * Deletes those files of retired waves whose time has come, see {@link Leftovers}.
+   *
+   * @return bytes of the deleted files
+   */
+  long deleteRetired() throws IOException {
+    Leftovers.Deleted deleted = Leftovers.deleteRetired(storage, manifest, clock.instant());
+    if (!deleted.waves().isEmpty()) {
+      manifest = manifest.without(deleted.waves());
+      ManifestStore.save(storage, manifest);
+    }
+    return deleted.bytes();
+  }
+
+  private Wave commit(
+      int wave, List<TaskOutput> outputs, Throughput throughput, WaveReceipt.Replaced replaced)
+      throws IOException {
     List<DocumentRow> rows = new ArrayList<>();
     outputs.forEach(output -> rows.addAll(output.documents()));
     checkWave(wave, rows);
     lock.ensureHeld();
-    long replacing = finished.replacedBy(rows);
-    List<StoredFile> files = publish(wave, outputs);
+    long replacing = replaced == null ? finished.replacedBy(rows) : 0;
+    List<StoredFile> files = StagedFiles.publish(storage, runId, wave, outputs);
     Instant began =
         Instant.ofEpochMilli(
             outputs.stream().mapToLong(TaskOutput::startedMillis).min().orElseThrow());
-    Receipt receipt =
-        new Receipt(
-            runId, started, settings, wave(wave, began, rows, files, replacing), throughput);
+    WaveReceipt receipt =
+        new WaveReceipt(
+            runId,
+            started,
+            settings,
+            Wave.of(wave, began, clock.instant(), rows, files, replacing),
+            throughput,
+            replaced);
     String staged = FileNames.staging(runId, wave) + "/documents.parquet";
-    long bytes = writeDocuments(staged, rows, receipt);
+    Map<String, String> metadata = ManifestStore.metadata(identity.json(), runId);
+    metadata.put(ManifestStore.RECEIPT, receipt.json());
+    long bytes = DocumentRows.write(storage, staged, rows, metadata);
     lock.ensureHeld();
     String published = FileNames.documents(runId, wave);
     storage.makeFolder(Table.DOCUMENTS.folder());
@@ -252,10 +297,10 @@ public final class OutputFolder implements AutoCloseable {
    * folder without any committed wave nothing is recorded, so that it binds nobody.
    *
    * @param outcome {@link RunRecord#DONE} or {@link RunRecord#TOO_MANY_ERRORS}
-   * @param unchanged documents of the input that were finished before
+   * @param unchanged documents of the input that were finished before; null of a run without input
    * @param seconds wall time
    */
-  public void recordEnd(String outcome, long unchanged, double seconds) throws IOException {
+  public void recordEnd(String outcome, Long unchanged, double seconds) throws IOException {
     if (manifest.runs().isEmpty()) {
       return;
     }
@@ -265,16 +310,10 @@ public final class OutputFolder implements AutoCloseable {
             .flatMap(run -> run.waves().stream())
             .toList();
     String now = clock.instant().toString();
+    RunRecord record = RunRecord.of(now, outcome, unchanged, seconds, waves);
+    Manifest.Run run = new Manifest.Run(runId, started, settings, List.of(), null);
     lock.ensureHeld();
-    manifest =
-        manifest.ended(
-            new Manifest.Run(
-                runId,
-                started,
-                settings,
-                List.of(),
-                null,
-                RunRecord.of(now, outcome, unchanged, seconds, waves)));
+    manifest = manifest.ended(run.with(List.of(), run.prefills() ? record : record.ofCopies()));
     ManifestStore.save(storage, manifest);
   }
 
@@ -335,33 +374,6 @@ public final class OutputFolder implements AutoCloseable {
     return ManifestStore.load(storage).filter(manifest -> !manifest.runs().isEmpty());
   }
 
-  /** Removes data files of waves that were never committed, and all staged files. */
-  private void removeRemains() throws IOException {
-    Set<WaveKey> committed = new HashSet<>();
-    for (Storage.Entry entry : storage.list(Table.DOCUMENTS.folder())) {
-      FileNames.waveOf(Table.DOCUMENTS, entry.name()).ifPresent(committed::add);
-    }
-    int removed = 0;
-    for (Table table : Table.BY_DOCUMENT) {
-      for (Storage.Entry entry : storage.list(table.folder())) {
-        Optional<WaveKey> key = FileNames.waveOf(table, entry.name());
-        if (key.isPresent() && !committed.contains(key.get())) {
-          storage.delete(table.folder() + "/" + entry.name());
-          removed++;
-        }
-      }
-    }
-    int staged = storage.list(FileNames.STAGING).size();
-    storage.delete(FileNames.STAGING);
-    if (removed > 0 || staged > 0) {
-      LOG.warn(
-          "{}: removed {} data files and {} staged waves of a run that did not end",
-          storage.root(),
-          removed,
-          staged);
-    }
-  }
-
   private void checkWave(int wave, List<DocumentRow> rows) {
     if (rows.isEmpty()) {
       throw new IllegalArgumentException("Cannot commit wave " + wave + ": it has no documents");
@@ -383,89 +395,5 @@ public final class OutputFolder implements AutoCloseable {
                     row.docId(), row.runId(), row.fingerprint(), runId, manifest.fingerprint()));
       }
     }
-  }
-
-  /** Gives the staged files their final names. */
-  private List<StoredFile> publish(int wave, List<TaskOutput> outputs) throws IOException {
-    for (TaskOutput output : outputs) {
-      for (StoredFile file : output.files()) {
-        checkStaged(wave, file);
-      }
-    }
-    List<StoredFile> published = new ArrayList<>();
-    Set<Table> made = new HashSet<>();
-    for (TaskOutput output : outputs) {
-      Map<Table, Integer> counts = new TreeMap<>();
-      for (StoredFile file : output.files()) {
-        if (made.add(file.table())) {
-          storage.makeFolder(file.table().folder());
-        }
-        int index = counts.merge(file.table(), 1, Integer::sum) - 1;
-        String target = FileNames.data(file.table(), runId, wave, output.partition(), index);
-        storage.rename(file.path(), target);
-        published.add(new StoredFile(file.table(), target, file.rows(), file.bytes()));
-      }
-    }
-    return published;
-  }
-
-  private void checkStaged(int wave, StoredFile file) throws IOException {
-    long found = storage.exists(file.path()) ? storage.size(file.path()) : -1;
-    if (found != file.bytes()) {
-      throw new IOException(
-          "Cannot commit wave "
-              + wave
-              + ": "
-              + storage.path(file.path())
-              + (found < 0 ? " is not there" : " has " + found + " bytes")
-              + ", a task wrote "
-              + file.bytes()
-              + " bytes to it; --output must be on storage that driver and executors share");
-    }
-  }
-
-  private Wave wave(
-      int wave, Instant began, List<DocumentRow> rows, List<StoredFile> files, long replacing) {
-    Map<String, Long> documents = new TreeMap<>();
-    long tokens = 0;
-    for (DocumentRow row : rows) {
-      documents.merge(row.status().label(), 1L, Long::sum);
-      if (row.status().isPrefilled()) {
-        tokens += row.tokenCount();
-      }
-    }
-    Instant now = clock.instant();
-    double seconds = Math.max(0, Duration.between(began, now).toMillis() / 1000.0);
-    return new Wave(
-        wave,
-        began.toString(),
-        now.toString(),
-        seconds,
-        documents,
-        tokens,
-        files,
-        replacing,
-        ErrorKind.count(rows));
-  }
-
-  private long writeDocuments(String path, List<DocumentRow> rows, Receipt receipt)
-      throws IOException {
-    Map<String, String> metadata = ManifestStore.metadata(identity.json(), runId);
-    metadata.put(ManifestStore.RECEIPT, receipt.json());
-    TableFile<DocumentRow> file =
-        new TableFile<>(
-            storage,
-            path,
-            Table.DOCUMENTS,
-            RowWriter::documents,
-            CompressionCodecName.ZSTD,
-            metadata,
-            TableFile.PAGE_ROWS);
-    try (file) {
-      for (DocumentRow row : rows) {
-        file.write(row);
-      }
-    }
-    return file.stored(storage).bytes();
   }
 }

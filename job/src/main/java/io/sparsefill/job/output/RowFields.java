@@ -1,6 +1,8 @@
 package io.sparsefill.job.output;
 
+import java.util.List;
 import java.util.function.IntConsumer;
+import org.apache.parquet.example.data.Group;
 import org.apache.parquet.io.api.Binary;
 import org.apache.parquet.io.api.RecordConsumer;
 import org.apache.parquet.schema.GroupType;
@@ -75,6 +77,36 @@ final class RowFields {
           fields.end();
           out.endGroup();
         });
+  }
+
+  /** Names of all fields, in the schema's order. */
+  List<String> names() {
+    return schema.getFields().stream().map(Type::getName).toList();
+  }
+
+  /** The field of a row that was read, whatever its type; absent where the row has none. */
+  RowFields copy(String name, Group row) {
+    boolean present = row.getType().containsField(name) && row.getFieldRepetitionCount(name) > 0;
+    return field(name, present, () -> values(row, row.getType().getFieldIndex(name)));
+  }
+
+  private void values(Group row, int index) {
+    for (int i = 0; i < row.getFieldRepetitionCount(index); i++) {
+      if (row.getType().getType(index).isPrimitive()) {
+        row.writeValue(index, i, out);
+        continue;
+      }
+      Group group = row.getGroup(index, i);
+      out.startGroup();
+      for (int j = 0; j < group.getType().getFieldCount(); j++) {
+        if (group.getFieldRepetitionCount(j) > 0) {
+          out.startField(group.getType().getFieldName(j), j);
+          values(group, j);
+          out.endField(group.getType().getFieldName(j), j);
+        }
+      }
+      out.endGroup();
+    }
   }
 
   /** Checks that every field of the row was given. */

@@ -4,6 +4,7 @@ import io.sparsefill.job.AnswerRow;
 import io.sparsefill.job.DocumentRow;
 import io.sparsefill.job.LogitsRow;
 import io.sparsefill.udf.KvBlock;
+import org.apache.parquet.example.data.Group;
 
 /** How a row of type R becomes the fields of its table. */
 @FunctionalInterface
@@ -67,6 +68,19 @@ interface RowWriter<R> {
             .doubles("logprobs", row.logprobs())
             .text("finish_reason", row.finishReason())
             .text("run_id", runId);
+  }
+
+  /** Rows of any table as they were read, under the name of another run. */
+  static RowWriter<Group> copy(String runId) {
+    return (row, fields) -> {
+      for (String name : fields.names()) {
+        if (name.equals("run_id")) {
+          fields.text(name, runId);
+        } else {
+          fields.copy(name, row);
+        }
+      }
+    };
   }
 
   static void documents(DocumentRow row, RowFields fields) {

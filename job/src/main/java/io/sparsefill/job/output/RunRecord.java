@@ -56,6 +56,11 @@ public record RunRecord(
     return documents.getOrDefault("failed", 0L);
   }
 
+  /** The same of a run whose waves are copies: it has pre-filled nothing. */
+  RunRecord ofCopies() {
+    return new RunRecord(ended, outcome, Map.of(), 0, unchanged, 0, bytes, seconds, Map.of());
+  }
+
   /** Of a run that is under way or was cut off: what its waves say. */
   static RunRecord ofWaves(String started, List<Manifest.Wave> waves) {
     String ended = waves.isEmpty() ? started : waves.get(waves.size() - 1).finished();

@@ -12,6 +12,7 @@ import org.apache.parquet.example.data.simple.convert.GroupRecordConverter;
 import org.apache.parquet.filter2.compat.FilterCompat;
 import org.apache.parquet.hadoop.ParquetFileReader;
 import org.apache.parquet.hadoop.metadata.BlockMetaData;
+import org.apache.parquet.hadoop.metadata.CompressionCodecName;
 import org.apache.parquet.hadoop.metadata.ParquetMetadata;
 import org.apache.parquet.io.ColumnIOFactory;
 import org.apache.parquet.io.InputFile;
@@ -94,6 +95,11 @@ final class StoredRows implements Closeable {
         open(storage, path, null, options(storage, path, FilterCompat.NOOP))) {
       return file.getFooter();
     }
+  }
+
+  /** The compression of a file that has rows. */
+  static CompressionCodecName codec(Storage storage, String path) throws IOException {
+    return footer(storage, path).getBlocks().get(0).getColumns().get(0).getCodec();
   }
 
   /** The next row, or null after the last. */

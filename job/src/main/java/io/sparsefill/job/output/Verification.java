@@ -134,6 +134,7 @@ public final class Verification {
                   file.path() + " has " + bytes + " bytes, the manifest says " + file.bytes()));
         }
       }
+      manifest.retired().forEach(wave -> wave.files().forEach(file -> found.remove(file.path())));
       if (writer.isEmpty()) {
         found.keySet().stream()
             .sorted()
@@ -142,6 +143,11 @@ public final class Verification {
     }
     findings.check("files", files, wrong);
     findings.check("orphans", files + orphans.size(), orphans);
+    if (!manifest.retired().isEmpty()) {
+      notes.add(
+          manifest.retired().size()
+              + " waves are superseded; their files wait for readers that have begun");
+    }
     int staged = storage.list(FileNames.STAGING).size();
     if (staged > 0 && writer.isEmpty()) {
       notes.add(staged + " waves are staged and no run is on; the next run removes them");

@@ -1,7 +1,8 @@
 /**
- * Everything under {@code --output}: the four tables and their Parquet files, the lock, the
- * manifest, the commit of waves, and the reading back ({@link
- * io.sparsefill.job.output.Verification}, {@link io.sparsefill.job.output.Inspection}).
+ * Everything under {@code --output}: the tables and their Parquet files, the lock, the manifest,
+ * the commit of waves, the removal of superseded ones ({@link io.sparsefill.job.output.Retention}),
+ * and the reading back ({@link io.sparsefill.job.output.Verification}, {@link
+ * io.sparsefill.job.output.Inspection}).
  *
  * <pre>
  * OUT/manifest.json                                  identity, runs, waves, files

@@ -113,7 +113,7 @@ public final class OptionValues {
   }
 
   /** {@code true} or {@code false}. */
-  boolean isOn(RunOption option) {
+  public boolean isOn(RunOption option) {
     return choice(option, List.of("true", "false"), Boolean::parseBoolean);
   }
 

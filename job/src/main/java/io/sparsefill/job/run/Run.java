@@ -13,6 +13,7 @@ import io.sparsefill.job.output.Claim;
 import io.sparsefill.job.output.Manifest;
 import io.sparsefill.job.output.OutputFolder;
 import io.sparsefill.job.output.OutputPreview;
+import io.sparsefill.job.output.Retention;
 import io.sparsefill.job.output.RunRecord;
 import io.sparsefill.job.output.Throughput;
 import io.sparsefill.kernels.MemoryPlan;
@@ -93,6 +94,8 @@ public final class Run {
     RunOptions options = given.on(RunBackend.of(spark, given, model));
     Configuration conf = spark.sparkContext().hadoopConfiguration();
     String path = options.output().path();
+    RunSummary summary;
+    Set<String> listed;
     try (OutputFolder output =
             OutputFolder.open(
                 conf,
@@ -108,21 +111,27 @@ public final class Run {
       Run run = new Run(spark, options, model, output, corpus);
       Throughput throughput = run.prefillInWaves();
       double seconds = (System.nanoTime() - started) / 1e9;
-      RunSummary summary =
+      summary =
           run.tally.summary(
               output.runId(),
               seconds,
               throughput == null ? null : throughput.idle(),
               path,
               output.changed(),
-              run.gone());
+              InputNames.gone(corpus, options, output));
       output.recordEnd(
           summary.errorRateExceeded() ? RunRecord.TOO_MANY_ERRORS : RunRecord.DONE,
           summary.doneBefore(),
           seconds);
       run.tell(summary, report);
-      return summary;
+      listed = InputNames.listed(corpus, options, report);
     }
+    if (options.retain().superseded() && !summary.errorRateExceeded()) {
+      Retention.Options keep = new Retention.Options(listed, 0, options.retain().grace());
+      Claim claim = Claim.of("retain", spark.sparkContext().applicationId());
+      report.println(Retention.run(spark, path, keep, claim).text());
+    }
+    return summary;
   }
 
   /**
@@ -308,25 +317,12 @@ public final class Run {
         progress.counters());
   }
 
-  /**
-   * How many documents that the output holds the input has no more; null where the input was not
-   * read to its end.
-   */
-  private Long gone() {
-    if (!corpus.isWhole() || options.input().limit() != null) {
-      return null;
-    }
-    Set<String> gone = new HashSet<>(output.ids());
-    corpus.summaries().forEach(document -> gone.remove(document.docId()));
-    return (long) gone.size();
-  }
-
   private void tell(RunSummary summary, PrintWriter report) {
     tellDocuments(summary, report);
     if (summary.gone() != null && summary.gone() > 0) {
       report.printf(
           Locale.ROOT,
-          "%,d documents of the output are not in the input any more; they stay.%n",
+          "%,d documents of the output are not in the input any more.%n",
           summary.gone());
     }
   }

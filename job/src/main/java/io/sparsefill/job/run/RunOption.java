@@ -30,6 +30,15 @@ public enum RunOption {
       null,
       "take --output over from this run, if it shows no sign of life for 30 s; the message that refuses"
           + " --output names it"),
+  RETAIN(
+      "WHAT",
+      "all",
+      "what the output keeps after a run: all, newest (superseded contents go), or listed (so do documents"
+          + " that the input has no more)"),
+  GRACE_HOURS(
+      "H",
+      "24",
+      "how long readers may go on with what --retain has taken out; it is deleted later"),
   EMIT("LIST", "kv,logits", "comma-separated: kv, logits, nll, token-nll, hidden, answer"),
   ATTENTION(
       "KIND",

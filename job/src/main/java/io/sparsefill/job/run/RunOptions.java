@@ -9,6 +9,7 @@ import io.sparsefill.udf.BackendChoice;
 import io.sparsefill.udf.Emit;
 import io.sparsefill.udf.model.RopeFrequencies;
 import io.sparsefill.udf.text.BosPolicy;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -24,6 +25,7 @@ import java.util.Set;
  * @param compute how tokens are pre-filled
  * @param output what is written
  * @param limits when a wave and when a run ends
+ * @param retain what the output keeps afterwards
  * @param dryRun only plan
  * @param master Spark master of an embedded session, or null
  */
@@ -34,6 +36,7 @@ public record RunOptions(
     Compute compute,
     Output output,
     Limits limits,
+    Retain retain,
     boolean dryRun,
     String master) {
 
@@ -105,6 +108,15 @@ public record RunOptions(
    */
   public record Limits(double waveSeconds, double maxErrorRate, boolean strict) {}
 
+  /**
+   * What an output keeps after a run.
+   *
+   * @param superseded whether contents that are not a document's newest go
+   * @param unlisted whether documents that the input has no more go too
+   * @param grace how long readers may go on with what they have begun
+   */
+  public record Retain(boolean superseded, boolean unlisted, Duration grace) {}
+
   /** The same options with a backend that is decided. */
   public RunOptions on(BackendChoice backend) {
     Compute decided =
@@ -115,7 +127,7 @@ public record RunOptions(
             compute.requireGpu(),
             compute.weights(),
             compute.ropeFrequencies());
-    return new RunOptions(model, input, tokens, decided, output, limits, dryRun, master);
+    return new RunOptions(model, input, tokens, decided, output, limits, retain, dryRun, master);
   }
 
   /**
@@ -142,6 +154,7 @@ public record RunOptions(
             values.number(RunOption.WAVE_SECONDS, 0.001, 1e9),
             values.number(RunOption.MAX_ERROR_RATE, 0, 1),
             values.isOn(RunOption.STRICT)),
+        retain(values),
         dryRun,
         values.text(RunOption.MASTER));
   }
@@ -193,6 +206,21 @@ public record RunOptions(
     } catch (IllegalArgumentException e) {
       throw new UsageException(e.getMessage(), e);
     }
+  }
+
+  private static Retain retain(OptionValues values) {
+    String what = values.choice(RunOption.RETAIN, List.of("all", "newest", "listed"), word -> word);
+    if (what.equals("listed") && values.text(RunOption.LIMIT) != null) {
+      throw new UsageException(
+          "Cannot use --retain listed with --limit %s: documents behind the limit would go; leave one of them out"
+              .formatted(values.text(RunOption.LIMIT)));
+    }
+    return new Retain(!what.equals("all"), what.equals("listed"), grace(values));
+  }
+
+  /** How long readers may go on with what was taken out of an output. */
+  public static Duration grace(OptionValues values) {
+    return Duration.ofSeconds(Math.round(3600 * values.number(RunOption.GRACE_HOURS, 0, 1e6)));
   }
 
   /** Whether questions are asked; they need both the column and the output. */

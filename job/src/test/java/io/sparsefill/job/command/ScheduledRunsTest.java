@@ -26,10 +26,25 @@ class ScheduledRunsTest {
   @TempDir Path folder;
   private Path output;
 
-  private Cli run(String... lines) throws IOException {
+  private Cli runAll(String... lines) throws IOException {
+    return run("all", lines);
+  }
+
+  private Cli run(String retain, String... lines) throws IOException {
     output = folder.resolve("out");
     Path input = Files.write(folder.resolve("in.jsonl"), List.of(lines));
-    return Cli.runOver(input, output, "--max-error-rate", 0.5).expect(ExitCode.DONE);
+    return Cli.runOver(
+            input,
+            output,
+            "--max-error-rate",
+            0.5,
+            "--retain",
+            retain,
+            "--grace-hours",
+            0,
+            "--writer-threads",
+            2)
+        .expect(ExitCode.DONE);
   }
 
   private void verify() {
@@ -62,19 +77,19 @@ class ScheduledRunsTest {
 
   @Test
   void onlyNewAndChangedAndFailedDocumentsAreProcessed() throws IOException {
-    Cli first = run(KEEP, FIRST, Cli.line("leave", 8, 9), Cli.line("broken", 9999));
+    Cli first = runAll(KEEP, FIRST, Cli.line("leave", 8, 9), Cli.line("broken", 9999));
     assertThat(counts(first))
         .as("new, changed, unchanged, failed, gone")
         .containsExactly(3, 0, 0, 1, 0);
 
-    Cli second = run(KEEP, SECOND, FIXED, Cli.line("fresh", 41, 42));
+    Cli second = runAll(KEEP, SECOND, FIXED, Cli.line("fresh", 41, 42));
     assertThat(counts(second)).containsExactly(2, 1, 1, 0, 1);
     assertThat(second.out())
         .contains("3 documents pre-filled (2 new, 1 changed)", "1 unchanged")
         .contains("1 documents of the output are not in the input any more");
     assertThat(newestTokens("change")).containsExactly(21, 22, 23);
 
-    Cli third = run(KEEP, SECOND, FIXED, Cli.line("fresh", 41, 42));
+    Cli third = runAll(KEEP, SECOND, FIXED, Cli.line("fresh", 41, 42));
     assertThat(counts(third)).containsExactly(0, 0, 4, 0, 1);
     assertThat(third.out()).contains("Nothing to do");
     assertThat(Cli.rows(output, "documents", "doc_id", "status = 'ok'")).hasSize(6);
@@ -114,13 +129,49 @@ class ScheduledRunsTest {
 
   @Test
   void aContentThatComesBackIsTheNewestAgain() throws IOException {
-    run(KEEP, FIRST);
-    run(KEEP, SECOND);
+    runAll(KEEP, FIRST);
+    runAll(KEEP, SECOND);
 
-    Cli third = run(KEEP, FIRST);
+    Cli third = runAll(KEEP, FIRST);
 
     assertThat(counts(third)).containsExactly(0, 1, 1, 0, 0);
     assertThat(newestTokens("change")).containsExactly(11, 12, 13, 14);
     verify();
+  }
+
+  @Test
+  void supersededAndUnlistedDocumentsGo() throws IOException {
+    String leave = Cli.line("leave", 8, 9);
+    runAll(KEEP, FIRST, leave);
+    runAll(KEEP, SECOND, leave);
+    Cli plan = Cli.run("retain", "--output", output, "--dry-run").expect(ExitCode.DONE);
+    assertThat(plan.json().path("removed").asInt()).isEqualTo(1);
+    assertThat(rows("kv", "change")).isEqualTo(2 * 4);
+
+    Cli newest = run("newest", KEEP, SECOND, leave);
+    assertThat(newest.out()).contains("Removed 1 superseded contents in 1 waves of");
+    assertThat(newestTokens("change")).containsExactly(21, 22, 23);
+    assertThat(rows("kv", "change")).as("one block of each of four layers").isEqualTo(4);
+    assertThat(rows("documents", "change")).isEqualTo(1);
+    Cli.run("verify", "--output", output, "--sample", 3).expect(ExitCode.DONE);
+
+    Cli unsure = run("listed", KEEP, SECOND, "{\"doc_id\": \"leave\", \"text");
+    assertThat(unsure.out())
+        .contains("of the input's 3 documents 1 could not be read", "Nothing is superseded");
+    Cli listed = run("listed", KEEP, SECOND);
+    assertThat(listed.out()).contains("Removed 1 superseded contents");
+    assertThat(rows("documents", "leave") + rows("kv", "leave") + rows("tokens", "leave")).isZero();
+    assertThat(rows("kv", "keep")).isEqualTo(4);
+    verify();
+
+    JsonNode history = Cli.run("history", "--output", output).expect(ExitCode.DONE).json();
+    assertThat(history.path("documents").path("ok").asInt()).as("copies do not count").isEqualTo(4);
+    assertThat(history.path("history"))
+        .anyMatch(run -> run.path("command").asText().equals("retain"));
+    Cli.run("retain", "--output", output, "--min-share", 2).expect(ExitCode.USAGE);
+  }
+
+  private int rows(String table, String docId) {
+    return Cli.rows(output, table, "doc_id", "doc_id = '" + docId + "'").size();
   }
 }

@@ -55,6 +55,7 @@ class UsageTest {
             "plan",
             "inspect",
             "history",
+            "retain",
             "verify",
             "make-calibration",
             "search-patterns",
@@ -203,6 +204,8 @@ class UsageTest {
   void inspectAndVerifyOfAFolderWithoutOutput() {
     refused(Cli.run("inspect", "--output", folder), folder.toString());
     refused(Cli.run("history", "--output", folder), folder.toString());
+    refused(Cli.run("retain", "--output", folder), folder.toString());
+    refused(Cli.run("retain", "--output", folder, "--dry-run"), folder.toString());
     refused(Cli.run("verify", "--output", folder), folder.toString());
   }
 

@@ -3,8 +3,8 @@ package io.sparsefill.job.history;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.sparsefill.job.output.Manifest;
 import io.sparsefill.job.output.RunRecord;
+import io.sparsefill.job.output.RunSums;
 import java.io.IOException;
 import java.io.StringReader;
 import java.time.Duration;
@@ -81,9 +81,8 @@ class HistoryTest {
 
   @Test
   void earlierRunsCountInTheSums() {
-    Manifest.Earlier earlier =
-        new Manifest.Earlier(
-            9, "2025-01-01T00:00:00Z", "2025-06-01T00:00:00Z", 100, 5, 1000, 10, 50, 3600);
+    RunSums earlier =
+        new RunSums(9, "2025-01-01T00:00:00Z", "2025-06-01T00:00:00Z", 100, 5, 1000, 10, 50, 3600);
     History history = new History("DIR", 2, List.of(run(0, 3, 0, 0, 7200)), earlier);
     assertThat(history.totals().runs()).isEqualTo(10);
     assertThat(history.totals().ok()).isEqualTo(103);

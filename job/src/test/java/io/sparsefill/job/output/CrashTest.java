@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -44,7 +43,7 @@ class CrashTest {
       try {
         folder.commitWave(2, List.of(second, third));
         completed = true;
-      } catch (Death expected) {
+      } catch (DyingStorage.Death expected) {
         assertThat(expected).hasMessage("killed");
       }
       storage.dieAfter(Integer.MAX_VALUE);
@@ -96,7 +95,7 @@ class CrashTest {
       try {
         killed(storage, "r2");
         completed = true;
-      } catch (Death expected) {
+      } catch (DyingStorage.Death expected) {
         assertThat(expected).hasMessage("killed");
       }
       try (OutputFolder folder = Outputs.open(out, "r3")) {
@@ -159,80 +158,10 @@ class CrashTest {
     return OutputFolder.open(
         storage,
         IDENTITY,
-        OutputLockTest.deadOwner(runId, Instant.now()),
+        OutputLockTest.formerOwner(runId, Instant.now()),
         null,
         Map.of("model", "m of " + runId),
         clock,
         time -> {});
-  }
-
-  private static final class Death extends UncheckedIOException {
-    private static final long serialVersionUID = 1;
-
-    Death() {
-      super("killed", new IOException("killed"));
-    }
-  }
-
-  /** Dies before the n-th change; nothing changes after that, as in a killed process. */
-  private static final class DyingStorage extends Storage {
-    private int left = Integer.MAX_VALUE;
-
-    DyingStorage(Path out) throws IOException {
-      super(Outputs.CONF, out.toString());
-    }
-
-    void dieAfter(int changes) {
-      left = changes;
-    }
-
-    private void change() {
-      if (left-- <= 0) {
-        left = 0;
-        throw new Death();
-      }
-    }
-
-    @Override
-    public void makeFolder(String relative) throws IOException {
-      change();
-      super.makeFolder(relative);
-    }
-
-    @Override
-    public void rename(String from, String to) throws IOException {
-      change();
-      super.rename(from, to);
-    }
-
-    @Override
-    public void delete(String relative) throws IOException {
-      change();
-      super.delete(relative);
-    }
-
-    @Override
-    public boolean createText(String relative, String text) throws IOException {
-      change();
-      return super.createText(relative, text);
-    }
-
-    @Override
-    void replaceText(String relative, String text) throws IOException {
-      change();
-      if (left == 0) { // the next change is the rename of the new content
-        Files.writeString(
-            Path.of(path("_" + relative.replaceFirst("^_", "") + ".next").toUri()),
-            text.substring(0, 5));
-      }
-      change();
-      super.replaceText(relative, text);
-    }
-
-    @Override
-    public org.apache.parquet.io.OutputFile outputFile(String relative) {
-      change();
-      return super.outputFile(relative);
-    }
   }
 }

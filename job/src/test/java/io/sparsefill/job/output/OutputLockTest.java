@@ -72,6 +72,23 @@ class OutputLockTest {
         self.heartbeat());
   }
 
+  /** An owner as dead as that, but made without a process: its pid is this one's by now. */
+  static LockOwner formerOwner(String runId, Instant now) {
+    LockOwner self = self(runId, now);
+    return new LockOwner(
+        self.token(),
+        runId,
+        "run",
+        "",
+        self.user(),
+        self.host(),
+        self.boot(),
+        self.pid(),
+        "1999-01-01T00:00:00Z",
+        self.started(),
+        self.heartbeat());
+  }
+
   private static LockOwner elsewhere(String runId, Instant now) {
     LockOwner self = self(runId, now);
     return new LockOwner(
@@ -127,19 +144,7 @@ class OutputLockTest {
   @Test
   void aReusedPidDoesNotKeepALockAlive() throws Exception {
     LockOwner self = self("killed", NOW);
-    LockOwner reused =
-        new LockOwner(
-            self.token(),
-            "killed",
-            "run",
-            "",
-            "",
-            self.host(),
-            self.boot(),
-            self.pid(),
-            "1999-01-01T00:00:00Z",
-            self.started(),
-            self.heartbeat());
+    LockOwner reused = formerOwner("killed", NOW);
     assertThat(reused.dead()).isTrue();
     assertThat(self.dead()).isFalse();
   }

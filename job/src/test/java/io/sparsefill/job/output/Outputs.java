@@ -231,6 +231,16 @@ final class Outputs {
         .getOrCreate();
   }
 
+  /** How many rows the files of a table's folder have, by their footers. */
+  static long rowCount(Path out, Table table) throws IOException {
+    Storage storage = new Storage(CONF, out.toString());
+    long rows = 0;
+    for (Storage.Entry file : storage.list(table.folder())) {
+      rows += StoredRows.rows(storage, table.folder() + "/" + file.name());
+    }
+    return rows;
+  }
+
   /** All rows of a table by parquet-java's own example reader. */
   @SuppressWarnings("deprecation") // the Path builder is the shortest independent way
   static List<Group> groups(Path out, Table table) throws Exception {

@@ -27,10 +27,10 @@ class RunRecordTest {
     }
     try (OutputFolder folder = Outputs.open(out, "r2")) {
       folder.commitWave(1, List.of(Outputs.task(folder, 1, 0, Map.of("a", 9, "b", 8))));
-      folder.recordEnd(RunRecord.DONE, 5, 12.5);
+      folder.recordEnd(RunRecord.DONE, 5L, 12.5);
     }
     try (OutputFolder folder = Outputs.open(out, "r3")) {
-      folder.recordEnd(RunRecord.TOO_MANY_ERRORS, 7, 1);
+      folder.recordEnd(RunRecord.TOO_MANY_ERRORS, 7L, 1);
     }
     List<Manifest.Run> runs = Inspection.manifest(Outputs.CONF, out.toString()).runs();
     assertThat(runs).extracting(Manifest.Run::runId).containsExactly("r1", "r2", "r3");
@@ -54,7 +54,7 @@ class RunRecordTest {
   void nothingIsRecordedWhereNothingWasEverCommitted() throws Exception {
     Path out = temp.resolve("out");
     try (OutputFolder folder = Outputs.open(out, "r1")) {
-      folder.recordEnd(RunRecord.TOO_MANY_ERRORS, 0, 1);
+      folder.recordEnd(RunRecord.TOO_MANY_ERRORS, 0L, 1);
       assertThat(folder.manifest().runs()).isEmpty();
     }
   }

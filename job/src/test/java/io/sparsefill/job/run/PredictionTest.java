@@ -80,6 +80,7 @@ class PredictionTest {
             "f",
             Map.of("layers", "1"),
             List.of(run(measured(GPU, "resident", 7))),
+            List.of(),
             null);
     Manifest read = Manifest.parse(manifest.json(), "here");
     assertThat(read).isEqualTo(manifest);
@@ -93,6 +94,7 @@ class PredictionTest {
             "f",
             Map.of(),
             List.of(new Manifest.Run("r", "t", Map.of(), List.of(), null)),
+            List.of(),
             null);
     assertThat(old.json()).doesNotContain("throughput");
     assertThat(Manifest.parse(old.json(), "here")).isEqualTo(old);
