@@ -8,8 +8,19 @@ import java.util.Arrays;
  * AttentionIndex}.
  */
 public sealed interface HeadPattern {
+  /**
+   * This pattern as {@code --attention} spells it, sizes behind colons: {@code
+   * vertical-slash:100:800}.
+   */
+  String spelled();
+
   /** All causal scores. */
-  record Dense() implements HeadPattern {}
+  record Dense() implements HeadPattern {
+    @Override
+    public String spelled() {
+      return "dense";
+    }
+  }
 
   /**
    * The first keys and a sliding window (StreamingLLM, arXiv 2309.17453; MInference's A-shape).
@@ -25,6 +36,11 @@ public sealed interface HeadPattern {
             "A-shape %d:%d: initial must be at least 0 and local at least 1"
                 .formatted(initial, local));
       }
+    }
+
+    @Override
+    public String spelled() {
+      return "a-shape:" + initial + ":" + local;
     }
   }
 
@@ -43,6 +59,11 @@ public sealed interface HeadPattern {
             "tri-shape %d:%d:%d: initial must be at least 0, local and last at least 1"
                 .formatted(initial, local, last));
       }
+    }
+
+    @Override
+    public String spelled() {
+      return "tri-shape:" + initial + ":" + local + ":" + last;
     }
   }
 
@@ -66,6 +87,13 @@ public sealed interface HeadPattern {
                 .formatted(initial, local, dilated));
       }
     }
+
+    @Override
+    public String spelled() {
+      return local == 0
+          ? "dilated:" + initial + ":" + dilated
+          : "strided:" + initial + ":" + local + ":" + dilated;
+    }
   }
 
   /** Key columns and diagonals, each seen as far as causality allows. */
@@ -86,6 +114,11 @@ public sealed interface HeadPattern {
             "vertical-slash %d:%d: both sizes must be at least 1".formatted(vertical, slash));
       }
     }
+
+    @Override
+    public String spelled() {
+      return "vertical-slash:" + vertical + ":" + slash;
+    }
   }
 
   /**
@@ -102,6 +135,11 @@ public sealed interface HeadPattern {
             "vertical-only %d: at least 1 column is needed".formatted(vertical));
       }
     }
+
+    @Override
+    public String spelled() {
+      return "vertical-only:" + vertical;
+    }
   }
 
   /**
@@ -117,6 +155,11 @@ public sealed interface HeadPattern {
         throw new IllegalArgumentException(
             "slash-only %d: at least 1 distance is needed".formatted(slash));
       }
+    }
+
+    @Override
+    public String spelled() {
+      return "slash-only:" + slash;
     }
   }
 
@@ -149,6 +192,11 @@ public sealed interface HeadPattern {
       return new GivenLines(
           Arrays.copyOf(verticals, columns), Arrays.copyOfRange(distances, far, distances.length));
     }
+
+    @Override
+    public String spelled() {
+      return "static:" + verticals.length + ":" + distances.length;
+    }
   }
 
   /**
@@ -165,6 +213,11 @@ public sealed interface HeadPattern {
             "block-sparse %d: at least 1 tile is needed".formatted(topTiles));
       }
     }
+
+    @Override
+    public String spelled() {
+      return "block-sparse:" + topTiles;
+    }
   }
 
   /**
@@ -179,6 +232,11 @@ public sealed interface HeadPattern {
       if (keys < 1) {
         throw new IllegalArgumentException("top-k %d: at least 1 key is needed".formatted(keys));
       }
+    }
+
+    @Override
+    public String spelled() {
+      return "top-k:" + keys;
     }
   }
 
@@ -198,6 +256,11 @@ public sealed interface HeadPattern {
             "inf-llm %d:%d:%d: initial must be at least 0, local and blocks at least 1"
                 .formatted(initial, local, blocks));
       }
+    }
+
+    @Override
+    public String spelled() {
+      return "inf-llm:" + initial + ":" + local + ":" + blocks;
     }
   }
 }

@@ -5,10 +5,13 @@ import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.Backend;
 import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.Tensor;
+import io.sparsefill.kernels.TileKeys;
 import io.sparsefill.kernels.Workers;
+import io.sparsefill.kernels.attention.TileIndex;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * One layer of a document that is walked densely: its queries, keys and values are on the device,
@@ -86,6 +89,21 @@ public final class ObservedLayer {
   public long[] tiles(List<HeadPattern> patterns) {
     try (AttentionIndex index = index(patterns, false)) {
       return index.headTiles();
+    }
+  }
+
+  /**
+   * The keys that each query tile of one head would compute scores with, tile by tile: the index is
+   * built, no attention runs. On a GPU every tile is a few small copies.
+   *
+   * @param patterns one for each head
+   * @param dispatch whether a head whose pattern would not cost less runs densely
+   */
+  public List<TileKeys> keys(List<HeadPattern> patterns, boolean dispatch, int head) {
+    try (AttentionIndex index = index(patterns, dispatch)) {
+      return IntStream.range(0, TileIndex.tiles(shape.tokens()))
+          .mapToObj(tile -> index.keys(head, tile))
+          .toList();
     }
   }
 

@@ -7,6 +7,7 @@ import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.HostMatrix;
 import io.sparsefill.kernels.Tensor;
+import io.sparsefill.kernels.TileKeys;
 import io.sparsefill.kernels.Workers;
 import io.sparsefill.kernels.cpu.CpuBackend;
 import io.sparsefill.udf.search.Budget;
@@ -182,6 +183,35 @@ class ObservedLayerTest {
     assertThat(found.error()).isCloseTo(Math.sqrt(difference / size), within(1e-4));
     assertThat(found.lastError()).isCloseTo(Math.sqrt(lastDifference / lastSize), within(1e-4));
     assertThat(found.recall()).isCloseTo(recalled / probes.size(), within(1e-4));
+  }
+
+  /** The oracle is A-shape's definition: the first tile, and distances below 100 in whole tiles. */
+  @Test
+  void theKeysOfAHeadAreThoseOfItsPattern() throws Exception {
+    HeadPattern.AShape small = new HeadPattern.AShape(64, 100);
+    observe(
+        new Made(450, 2, 0, 4),
+        layer -> {
+          List<TileKeys> keys = layer.keys(List.of(new HeadPattern.Dense(), small), false, 1);
+          assertThat(keys).hasSize(8);
+          for (int tile = 0; tile < 8; tile++) {
+            TileKeys found = keys.get(tile);
+            List<Integer> tiles = new ArrayList<>();
+            for (int run = 0; run < found.runStarts().length; run++) {
+              for (int i = 0; i < found.runTiles()[run]; i++) {
+                tiles.add(found.runStarts()[run] / 64 + i);
+              }
+            }
+            List<Integer> expected = new ArrayList<>();
+            for (int key = 0; key <= tile; key++) {
+              if (key == 0 || key >= Math.max(0, tile * 64 - 99) / 64) {
+                expected.add(key);
+              }
+            }
+            assertThat(tiles).isEqualTo(expected);
+            assertThat(found.columns()).isEmpty();
+          }
+        });
   }
 
   @Test

@@ -51,6 +51,15 @@ class AttentionPlanTest {
     }
   }
 
+  /** What a pattern says of itself means the same pattern again. */
+  @ParameterizedTest
+  @MethodSource("uniformForms")
+  void aPatternIsSpelledAsTheOptionReadsIt(String option, HeadPattern pattern) {
+    assertThat(AttentionPlan.parse(pattern.spelled(), null, 1, 1).layer(0))
+        .as(option)
+        .containsExactly(pattern);
+  }
+
   @Test
   void minferenceTakesItsDefaultOrTheFileAndDispatches() {
     AttentionPlan plain = AttentionPlan.parse("minference", null, 2, 3);
