@@ -82,6 +82,7 @@ public final class Export {
     return new ExportSummary(
         export.format.name(),
         written.size(),
+        (int) written.stream().filter(document -> document.files().isEmpty()).count(),
         written.stream().mapToLong(ExportedDocument::tokens).sum(),
         files.size(),
         files.stream().mapToLong(ExportedFile::bytes).sum(),

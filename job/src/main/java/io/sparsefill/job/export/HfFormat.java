@@ -86,7 +86,6 @@ final class HfFormat implements CacheFormat {
   }
 
   private static List<Tensor> tensors(CacheShape shape) {
-    String dtype = ElementTypes.safetensors(shape.dtype());
     long tokens = shape.tokens();
     List<Long> sizes = List.of(1L, tokens, (long) shape.kvHeads(), (long) shape.headDim());
     List<Tensor> tensors = new ArrayList<>();
@@ -94,7 +93,7 @@ final class HfFormat implements CacheFormat {
     for (int layer = 0; layer < shape.layers(); layer++) {
       for (String part : List.of("keys", "values")) {
         String name = "layers." + layer + "." + part;
-        tensors.add(new Tensor(name, dtype, shape.dtype().bytes(), sizes));
+        tensors.add(Tensor.of(name, shape.dtype(), sizes));
       }
     }
     return tensors;

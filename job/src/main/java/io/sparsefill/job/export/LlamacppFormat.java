@@ -15,11 +15,11 @@ import java.util.Set;
 
 /**
  * A sequence of llama.cpp, as {@code llama_state_seq_load_file} and the server's restore of a slot
- * read it: {@code ggsq} version 2 with one stream of cells (builds since July 2025), values not
- * transposed (flash attention on, llama.cpp's standard). Per document one file: magic, version,
- * number of tokens and the tokens; number of streams, of cells, and per cell its position and
- * sequence; then all layers' keys and all layers' values, each layer with its type and the bytes of
- * a token's row.
+ * read it: {@code ggsq} with one stream of cells (builds since July 2025), values not transposed
+ * (flash attention on, llama.cpp's standard); versions 2 and 3 differ for these in their number
+ * only. Per document one file: magic, version, number of tokens and the tokens; number of streams,
+ * of cells, and per cell its position and sequence; then all layers' keys and all layers' values,
+ * each layer with its type and the bytes of a token's row.
  *
  * <p>GGUF files of Llama and Mistral have the rows of the query and key projections reordered so
  * that RoPE turns neighbours, thus keys are reordered here in the same way. Other families keep
@@ -29,13 +29,15 @@ import java.util.Set;
  */
 final class LlamacppFormat implements CacheFormat {
   private static final int MAGIC = 0x67677371;
-  private static final int VERSION = 2;
 
   private static final FormatOption TYPE =
       new FormatOption(
           "type",
           "f16",
           "type of llama.cpp's cache, its --cache-type-k and --cache-type-v: f16, bf16 or f32");
+  private static final FormatOption STATE_VERSION =
+      new FormatOption(
+          "state-version", "3", "3: llama.cpp since v0.4.0 of September 2026; 2: builds before");
 
   @Override
   public String name() {
@@ -44,7 +46,7 @@ final class LlamacppFormat implements CacheFormat {
 
   @Override
   public String engine() {
-    return "llama.cpp since July 2025, ggsq version 2 (read from its source; not run)";
+    return "llama.cpp v0.5.0, and b7698 and b10068 by state-version=2 (run with them; model type llama)";
   }
 
   @Override
@@ -54,12 +56,13 @@ final class LlamacppFormat implements CacheFormat {
 
   @Override
   public List<FormatOption> options() {
-    return List.of(TYPE);
+    return List.of(TYPE, STATE_VERSION);
   }
 
   @Override
   public void check(ExportContext context) {
     type(context);
+    version(context);
     neighbours(context);
   }
 
@@ -70,7 +73,7 @@ final class LlamacppFormat implements CacheFormat {
     GgmlType type = type(context);
     boolean neighbours = neighbours(context);
     try (OutputStream out = folder.create(DocumentFile.name(context.docId()) + ".ggsq")) {
-      writeTokens(cache.tokenIds(), out);
+      writeTokens(version(context), cache.tokenIds(), out);
       out.write(little(8).putInt(0).putInt(shape.layers()).array());
       for (CacheRows.Side side : CacheRows.Side.values()) {
         boolean reorder = neighbours && side == CacheRows.Side.KEY;
@@ -84,8 +87,8 @@ final class LlamacppFormat implements CacheFormat {
   }
 
   /** The tokens, and the cells: token i is cell i, at position i, of sequence 0. */
-  private static void writeTokens(int[] tokens, OutputStream out) throws IOException {
-    out.write(little(12).putInt(MAGIC).putInt(VERSION).putInt(tokens.length).array());
+  private static void writeTokens(int version, int[] tokens, OutputStream out) throws IOException {
+    out.write(little(12).putInt(MAGIC).putInt(version).putInt(tokens.length).array());
     for (int token : tokens) {
       out.write(little(4).putInt(token).array());
     }
@@ -144,6 +147,10 @@ final class LlamacppFormat implements CacheFormat {
   private static GgmlType type(ExportContext context) {
     String type = context.choice(TYPE.name(), "f16", "bf16", "f32");
     return GgmlType.valueOf(type.toUpperCase(Locale.ROOT));
+  }
+
+  private static int version(ExportContext context) {
+    return Integer.parseInt(context.choice(STATE_VERSION.name(), "3", "2"));
   }
 
   /** Whether llama.cpp turns neighbours in a model whose keys here are turned by halves. */

@@ -2,6 +2,7 @@ package io.sparsefill.job.export;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sparsefill.kernels.KvDtype;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
@@ -30,6 +31,18 @@ final class SafetensorsFile implements AutoCloseable {
    * @param shape outermost size first
    */
   record Tensor(String name, String dtype, int elementBytes, List<Long> shape) {
+    /** A tensor of stored keys or values. */
+    static Tensor of(String name, KvDtype dtype, List<Long> shape) {
+      String label =
+          switch (dtype) {
+            case BF16 -> "BF16";
+            case FP16 -> "F16";
+            case FP32 -> "F32";
+            default -> throw new IllegalArgumentException(dtype + " is not exported");
+          };
+      return new Tensor(name, label, dtype.bytes(), shape);
+    }
+
     long bytes() {
       return shape.stream().reduce((long) elementBytes, Math::multiplyExact);
     }
@@ -75,8 +88,13 @@ final class SafetensorsFile implements AutoCloseable {
 
   /** The next bytes of the data, little-endian. */
   void write(byte[] data) throws IOException {
-    written += data.length;
-    out.write(data);
+    write(data, 0, data.length);
+  }
+
+  /** The same for a part of an array. */
+  void write(byte[] data, int from, int count) throws IOException {
+    written += count;
+    out.write(data, from, count);
   }
 
   /**

@@ -1,19 +1,19 @@
 package io.sparsefill.job.export;
 
+import io.sparsefill.job.export.SafetensorsFile.Tensor;
 import io.sparsefill.job.read.CacheShape;
 import io.sparsefill.job.read.KvBlocks;
 import io.sparsefill.job.read.StoredCache;
 import io.sparsefill.kernels.KvDtype;
 import io.sparsefill.udf.KvBlock;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -93,20 +93,29 @@ final class VllmFormat implements CacheFormat {
     String name = folderName(cache.tokenIds(), tokens);
     for (int layer = 0; layer < shape.layers(); layer++) {
       String path = name + "/" + layerName(context, layer) + ".safetensors";
-      try (OutputStream out = folder.createShared(path)) {
-        out.write(header(shape, tokens, packed));
+      try (SafetensorsFile file =
+          new SafetensorsFile(
+              folder.createShared(path), Map.of(), List.of(tensor(shape, tokens, packed)))) {
         if (packed) {
-          writePacked(cache, layer, tokens, out);
+          writePacked(cache, layer, tokens, file);
         } else {
-          write(cache, layer, tokens, CacheRows.Side.KEY, out);
-          write(cache, layer, tokens, CacheRows.Side.VALUE, out);
+          write(cache, layer, tokens, CacheRows.Side.KEY, file);
+          write(cache, layer, tokens, CacheRows.Side.VALUE, file);
         }
       }
     }
   }
 
+  private static Tensor tensor(CacheShape shape, int tokens, boolean packed) {
+    long heads = shape.kvHeads();
+    long dim = shape.headDim();
+    List<Long> sizes =
+        packed ? List.of((long) tokens, heads, 2 * dim) : List.of(2L, (long) tokens, heads, dim);
+    return Tensor.of("kv_cache", shape.dtype(), sizes);
+  }
+
   /** Keys and values of a head side by side. */
-  private static void writePacked(StoredCache cache, int layer, int tokens, OutputStream out)
+  private static void writePacked(StoredCache cache, int layer, int tokens, SafetensorsFile file)
       throws IOException {
     CacheShape shape = cache.shape();
     int head = shape.headDim() * shape.dtype().bytes();
@@ -115,8 +124,8 @@ final class VllmFormat implements CacheFormat {
         KvBlock block = blocks.next();
         int end = Math.min(block.tokenCount(), tokens - token) * shape.tokenBytes();
         for (int at = 0; at < end; at += head) {
-          out.write(block.key(), at, head);
-          out.write(block.value(), at, head);
+          file.write(block.key(), at, head);
+          file.write(block.value(), at, head);
         }
         token += block.tokenCount();
       }
@@ -124,34 +133,16 @@ final class VllmFormat implements CacheFormat {
   }
 
   private static void write(
-      StoredCache cache, int layer, int tokens, CacheRows.Side side, OutputStream out)
+      StoredCache cache, int layer, int tokens, CacheRows.Side side, SafetensorsFile file)
       throws IOException {
     int row = cache.shape().tokenBytes();
     try (KvBlocks blocks = cache.blocks(layer)) {
       for (int token = 0; token < tokens; ) {
         KvBlock block = blocks.next();
-        out.write(side.of(block), 0, Math.min(block.tokenCount(), tokens - token) * row);
+        file.write(side.of(block), 0, Math.min(block.tokenCount(), tokens - token) * row);
         token += block.tokenCount();
       }
     }
-  }
-
-  /** Length, JSON filled up with spaces to a multiple of 8 as the format asks, nothing else. */
-  private static byte[] header(CacheShape shape, int tokens, boolean packed) {
-    String sizes =
-        packed
-            ? tokens + "," + shape.kvHeads() + "," + 2 * shape.headDim()
-            : "2," + tokens + "," + shape.kvHeads() + "," + shape.headDim();
-    String dtype = ElementTypes.safetensors(shape.dtype());
-    String json =
-        "{\"kv_cache\":{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[0,%d]}}"
-            .formatted(dtype, sizes, 2L * tokens * shape.tokenBytes());
-    String padded = json + " ".repeat(-json.length() & 7);
-    return ByteBuffer.allocate(Long.BYTES + padded.length())
-        .order(ByteOrder.LITTLE_ENDIAN)
-        .putLong(padded.length())
-        .put(padded.getBytes(StandardCharsets.US_ASCII))
-        .array();
   }
 
   /** vLLM's {@code safe_hash}: MD5, where the system allows it. */

@@ -6,6 +6,7 @@ import io.sparsefill.job.read.LayerCache;
 import io.sparsefill.job.read.StoredCache;
 import io.sparsefill.kernels.HalfFloats;
 import io.sparsefill.udf.KvBlock;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Random;
@@ -45,6 +46,17 @@ final class CacheInMemory implements StoredCache {
     }
   }
 
+  /** A copy of a stored cache. */
+  static CacheInMemory copyOf(StoredCache cache) throws IOException {
+    CacheInMemory copy = new CacheInMemory(cache.docId(), cache.shape(), cache.tokenIds());
+    for (int layer = 0; layer < cache.shape().layers(); layer++) {
+      for (int block = 0; block < cache.shape().blocks(); block++) {
+        copy.blocks[layer][block] = cache.block(layer, block);
+      }
+    }
+    return copy;
+  }
+
   /** With random tokens of a vocabulary of 2048. */
   static CacheInMemory of(String docId, CacheShape shape) {
     return new CacheInMemory(
@@ -62,6 +74,7 @@ final class CacheInMemory implements StoredCache {
         case BF16 -> out.putShort(HalfFloats.toBf16(number));
         case FP16 -> out.putShort(HalfFloats.toFp16(number));
         case FP32 -> out.putFloat(number);
+        default -> throw new IllegalArgumentException(shape.dtype().label());
       }
     }
     return out.array();
@@ -72,6 +85,27 @@ final class CacheInMemory implements StoredCache {
     KvBlock block = blocks[layer][token / shape.blockTokens()];
     int at = ((token - block.tokenStart()) * shape.kvHeads() + head) * shape.headDim() + i;
     return Elements.at(side.of(block), at, shape.dtype());
+  }
+
+  /**
+   * Elements of a run of tokens, [token][head][element].
+   *
+   * @param from first token
+   * @param to one past the last
+   * @param firstHead first head
+   * @param heads number of heads
+   */
+  float[] elements(CacheRows.Side side, int layer, int from, int to, int firstHead, int heads) {
+    float[] elements = new float[(to - from) * heads * shape.headDim()];
+    int at = 0;
+    for (int token = from; token < to; token++) {
+      for (int head = firstHead; head < firstHead + heads; head++) {
+        for (int i = 0; i < shape.headDim(); i++) {
+          elements[at++] = element(side, layer, token, head, i);
+        }
+      }
+    }
+    return elements;
   }
 
   /** Puts a number in the place of an element; fp32 caches only. */

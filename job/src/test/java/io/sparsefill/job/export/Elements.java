@@ -9,6 +9,15 @@ import java.nio.ByteOrder;
 final class Elements {
   private Elements() {}
 
+  /** All elements. */
+  static float[] all(byte[] bytes, KvDtype dtype) {
+    float[] elements = new float[bytes.length / dtype.bytes()];
+    for (int i = 0; i < elements.length; i++) {
+      elements[i] = at(bytes, i, dtype);
+    }
+    return elements;
+  }
+
   /** The i-th element. */
   static float at(byte[] bytes, long i, KvDtype dtype) {
     ByteBuffer buffer = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);

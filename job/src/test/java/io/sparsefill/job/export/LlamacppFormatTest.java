@@ -41,24 +41,32 @@ class LlamacppFormatTest {
     CacheInMemory cache = CacheInMemory.of("a/b", shape(stored));
     Map<String, byte[]> files = Exports.files(LLAMACPP, cache, Map.of("type", written));
     assertThat(files).containsOnlyKeys("a%2Fb.ggsq");
-    State state = State.read(files.get("a%2Fb.ggsq"));
+    check(cache, files.get("a%2Fb.ggsq"), written);
+  }
+
+  /** A file of a model whose keys are reordered. */
+  static void check(CacheInMemory cache, byte[] file, String written) {
+    CacheShape shape = cache.shape();
+    State state = State.read(file);
     KvDtype dtype = KvDtype.of(written.startsWith("f") ? written.replace("f", "fp") : written);
+    assertThat(state.version).isEqualTo(3);
     assertThat(state.tokens).isEqualTo(cache.tokenIds());
     assertThat(state.types).containsOnly(Map.of("f32", 0, "f16", 1, "bf16", 30).get(written));
-    for (int layer = 0; layer < 3; layer++) {
-      for (int token = 0; token < 53; token++) {
-        for (int head = 0; head < 2; head++) {
-          for (int i = 0; i < 6; i++) {
-            // RoPE's pair (i, i + 3) of a head of 6 is llama.cpp's pair (2i, 2i + 1).
-            int place = i < 3 ? 2 * i : 2 * (i - 3) + 1;
-            int row = (token * 2 + head) * 6;
-            assertThat(Elements.at(state.keys[layer], row + place, dtype))
-                .isEqualTo(cache.element(CacheRows.Side.KEY, layer, token, head, i));
-            assertThat(Elements.at(state.values[layer], row + i, dtype))
-                .isEqualTo(cache.element(CacheRows.Side.VALUE, layer, token, head, i));
-          }
-        }
+    assertThat(state.keys.length).isEqualTo(shape.layers());
+    int dim = shape.headDim();
+    for (int layer = 0; layer < shape.layers(); layer++) {
+      float[] values =
+          cache.elements(CacheRows.Side.VALUE, layer, 0, shape.tokens(), 0, shape.kvHeads());
+      float[] keys =
+          cache.elements(CacheRows.Side.KEY, layer, 0, shape.tokens(), 0, shape.kvHeads());
+      float[] neighbours = new float[keys.length];
+      for (int i = 0; i < keys.length; i++) {
+        // RoPE's pair (j, j + D/2) of a head is llama.cpp's pair (2j, 2j + 1).
+        int j = i % dim;
+        neighbours[i - j + (j < dim / 2 ? 2 * j : 2 * j - dim + 1)] = keys[i];
       }
+      assertThat(Elements.all(state.values[layer], dtype)).isEqualTo(values);
+      assertThat(Elements.all(state.keys[layer], dtype)).isEqualTo(neighbours);
     }
   }
 
@@ -69,10 +77,19 @@ class LlamacppFormatTest {
     State state =
         State.read(
             Exports.files(LLAMACPP, cache, Map.of("identity.model_type", type)).get("d.ggsq"));
-    for (int i = 0; i < 53 * 2 * 6; i++) {
-      assertThat(Elements.at(state.keys[2], i, KvDtype.FP16))
-          .isEqualTo(cache.element(CacheRows.Side.KEY, 2, i / 12, i / 6 % 2, i % 6));
-    }
+    assertThat(Elements.all(state.keys[2], KvDtype.FP16))
+        .isEqualTo(cache.elements(CacheRows.Side.KEY, 2, 0, 53, 0, 2));
+  }
+
+  /** Builds before v0.4.0 take version 2 only; v0.4.0 and v0.5.0 refuse it. */
+  @Test
+  void theVersionThatABuildTakesCanBeChosen() throws IOException {
+    CacheInMemory cache = CacheInMemory.of("d", shape(KvDtype.FP16));
+    byte[] three = Exports.files(LLAMACPP, cache, Map.of()).get("d.ggsq");
+    byte[] two = Exports.files(LLAMACPP, cache, Map.of("state-version", "2")).get("d.ggsq");
+    assertThat(State.read(two).version).isEqualTo(2);
+    two[4] = 3;
+    assertThat(two).isEqualTo(three);
   }
 
   /** Oracle: the bytes of two tokens and one layer with one head of two elements, by hand. */
@@ -89,7 +106,7 @@ class LlamacppFormatTest {
     assertThat(HexFormat.of().formatHex(file))
         .isEqualTo(
             "71736767" // magic
-                + "02000000" // version
+                + "03000000" // version
                 + "02000000" // tokens
                 + "02010000" // 258
                 + "00f40100" // 128000
@@ -156,11 +173,11 @@ class LlamacppFormatTest {
   }
 
   /** A sequence file, read as llama.cpp does it: in order, every count checked. */
-  private record State(int[] tokens, int[] types, byte[][] keys, byte[][] values) {
+  private record State(int version, int[] tokens, int[] types, byte[][] keys, byte[][] values) {
     static State read(byte[] file) {
       ByteBuffer in = ByteBuffer.wrap(file).order(ByteOrder.LITTLE_ENDIAN);
       assertThat(in.getInt()).isEqualTo('g' << 24 | 'g' << 16 | 's' << 8 | 'q');
-      assertThat(in.getInt()).isEqualTo(2);
+      int version = in.getInt();
       int[] tokens = new int[in.getInt()];
       Arrays.setAll(tokens, i -> in.getInt());
       assertThat(in.getInt()).as("streams").isEqualTo(1);
@@ -181,7 +198,11 @@ class LlamacppFormatTest {
       }
       assertThat(in.hasRemaining()).isFalse();
       return new State(
-          tokens, types, Arrays.copyOf(all, layers), Arrays.copyOfRange(all, layers, 2 * layers));
+          version,
+          tokens,
+          types,
+          Arrays.copyOf(all, layers),
+          Arrays.copyOfRange(all, layers, 2 * layers));
     }
   }
 }

@@ -10,6 +10,7 @@ import io.sparsefill.job.read.CacheShape;
 import io.sparsefill.kernels.KvDtype;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -150,7 +151,7 @@ class LmcacheFormatTest {
         .hasMessage("Cannot use --set cache-identity=yes: accepted are none, run");
   }
 
-  private static List<byte[]> inOrder(
+  static List<byte[]> inOrder(
       Map<String, byte[]> files,
       PrefixHash hash,
       CacheInMemory cache,
@@ -171,27 +172,22 @@ class LmcacheFormatTest {
     return chunks;
   }
 
-  private static void check(
+  static void check(
       CacheInMemory cache, List<byte[]> chunks, int chunkSize, int firstHead, int heads) {
     CacheShape shape = cache.shape();
     for (int chunk = 0; chunk < chunks.size(); chunk++) {
       int from = chunk * chunkSize;
       int to = Math.min(shape.tokens(), from + chunkSize);
-      byte[] data = chunks.get(chunk);
+      float[] data = Elements.all(chunks.get(chunk), shape.dtype());
+      int part = (to - from) * heads * shape.headDim();
+      assertThat(data).hasSize(2 * shape.layers() * part);
       int at = 0;
       for (CacheRows.Side side : CacheRows.Side.values()) {
         for (int layer = 0; layer < shape.layers(); layer++) {
-          for (int token = from; token < to; token++) {
-            for (int head = firstHead; head < firstHead + heads; head++) {
-              for (int i = 0; i < shape.headDim(); i++) {
-                assertThat(Elements.at(data, at++, shape.dtype()))
-                    .isEqualTo(cache.element(side, layer, token, head, i));
-              }
-            }
-          }
+          assertThat(Arrays.copyOfRange(data, at, at += part))
+              .isEqualTo(cache.elements(side, layer, from, to, firstHead, heads));
         }
       }
-      assertThat(data).hasSize(at * shape.dtype().bytes());
     }
   }
 }

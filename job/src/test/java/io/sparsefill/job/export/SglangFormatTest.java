@@ -90,7 +90,7 @@ class SglangFormatTest {
         .hasMessageStartingWith("Cannot cut 4 KV heads over 8 ranks");
   }
 
-  private static void check(
+  static void check(
       CacheInMemory cache,
       byte[] page,
       boolean pageFirst,
@@ -98,20 +98,19 @@ class SglangFormatTest {
       int tokens,
       int rank,
       int heads) {
-    assertThat(page).hasSize(2 * 3 * tokens * heads * 4 * 2);
+    CacheShape shape = cache.shape();
+    int row = heads * shape.headDim();
+    float[] expected = new float[2 * shape.layers() * tokens * row];
+    int at = 0;
     for (CacheRows.Side side : CacheRows.Side.values()) {
-      for (int layer = 0; layer < 3; layer++) {
-        for (int token = 0; token < tokens; token++) {
-          for (int head = 0; head < heads; head++) {
-            for (int i = 0; i < 4; i++) {
-              int row = pageFirst ? token * 3 + layer : layer * tokens + token;
-              int at = ((side.ordinal() * 3 * tokens + row) * heads + head) * 4 + i;
-              assertThat(Elements.at(page, at, KvDtype.BF16))
-                  .isEqualTo(cache.element(side, layer, from + token, rank * heads + head, i));
-            }
-          }
-        }
+      for (int i = 0; i < shape.layers() * tokens; i++) {
+        int layer = pageFirst ? i % shape.layers() : i / tokens;
+        int token = from + (pageFirst ? i / shape.layers() : i % tokens);
+        float[] wanted = cache.elements(side, layer, token, token + 1, rank * heads, heads);
+        System.arraycopy(wanted, 0, expected, at, row);
+        at += row;
       }
     }
+    assertThat(Elements.all(page, shape.dtype())).isEqualTo(expected);
   }
 }

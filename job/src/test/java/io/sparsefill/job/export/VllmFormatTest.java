@@ -36,18 +36,25 @@ class VllmFormatTest {
   void packedTensorsHaveKeyAndValueOfAHeadSideBySide(KvDtype dtype) throws IOException {
     CacheInMemory cache = CacheInMemory.of("d", shape(dtype));
     Map<String, byte[]> files = Exports.files(VLLM, cache, Map.of());
-    assertThat(files).hasSize(3);
-    for (int layer = 0; layer < 3; layer++) {
-      byte[] data = tensor(file(files, layer), dtype, 48, 2, 8);
-      for (int token = 0; token < 48; token++) {
-        for (int head = 0; head < 2; head++) {
-          for (int i = 0; i < 8; i++) {
-            CacheRows.Side side = i < 4 ? CacheRows.Side.KEY : CacheRows.Side.VALUE;
-            assertThat(Elements.at(data, (token * 2 + head) * 8 + i, dtype))
-                .isEqualTo(cache.element(side, layer, token, head, i % 4));
-          }
-        }
+    checkPacked(cache, files, 48);
+  }
+
+  static void checkPacked(CacheInMemory cache, Map<String, byte[]> files, int tokens)
+      throws IOException {
+    CacheShape shape = cache.shape();
+    int heads = shape.kvHeads();
+    int dim = shape.headDim();
+    assertThat(files).hasSize(shape.layers());
+    for (int layer = 0; layer < shape.layers(); layer++) {
+      byte[] data = tensor(file(files, layer), shape.dtype(), tokens, heads, 2 * dim);
+      float[] expected = new float[tokens * heads * 2 * dim];
+      for (int i = 0; i < expected.length; i++) {
+        int token = i / (heads * 2 * dim);
+        int head = i / (2 * dim) % heads;
+        CacheRows.Side side = i % (2 * dim) < dim ? CacheRows.Side.KEY : CacheRows.Side.VALUE;
+        expected[i] = cache.element(side, layer, token, head, i % dim);
       }
+      assertThat(Elements.all(data, shape.dtype())).isEqualTo(expected);
     }
   }
 
@@ -58,17 +65,12 @@ class VllmFormatTest {
         Exports.files(VLLM, cache, Map.of("layout", "split", "block-size", "7"));
     for (int layer = 0; layer < 3; layer++) {
       byte[] data = tensor(file(files, layer), KvDtype.BF16, 2, 49, 2, 4);
-      int at = 0;
-      for (CacheRows.Side side : CacheRows.Side.values()) {
-        for (int token = 0; token < 49; token++) {
-          for (int head = 0; head < 2; head++) {
-            for (int i = 0; i < 4; i++) {
-              assertThat(Elements.at(data, at++, KvDtype.BF16))
-                  .isEqualTo(cache.element(side, layer, token, head, i));
-            }
-          }
-        }
-      }
+      float[] elements = Elements.all(data, KvDtype.BF16);
+      int half = elements.length / 2;
+      assertThat(Arrays.copyOf(elements, half))
+          .isEqualTo(cache.elements(CacheRows.Side.KEY, layer, 0, 49, 0, 2));
+      assertThat(Arrays.copyOfRange(elements, half, 2 * half))
+          .isEqualTo(cache.elements(CacheRows.Side.VALUE, layer, 0, 49, 0, 2));
     }
   }
 
@@ -83,12 +85,14 @@ class VllmFormatTest {
     Map<String, byte[]> files = Exports.files(VLLM, cache, Map.of());
     String path = "a199df6f4599202f471ac6abff3e6bd2/model.layers.0.self_attn.attn.safetensors";
     assertThat(files).containsOnlyKeys(path);
-    String json = "{\"kv_cache\":{\"dtype\":\"BF16\",\"shape\":[16,1,4],\"data_offsets\":[0,128]}}";
-    assertThat(json).hasSize(69);
-    byte[] header = Arrays.copyOf(files.get(path), 8 + 72);
+    String json =
+        "{\"__metadata__\":{},"
+            + "\"kv_cache\":{\"dtype\":\"BF16\",\"shape\":[16,1,4],\"data_offsets\":[0,128]}}";
+    assertThat(json).hasSize(87);
+    byte[] header = Arrays.copyOf(files.get(path), 8 + 88);
     assertThat(header)
-        .isEqualTo(("H\0\0\0\0\0\0\0" + json + "   ").getBytes(StandardCharsets.US_ASCII));
-    assertThat(files.get(path)).hasSize(8 + 72 + 128);
+        .isEqualTo(("X\0\0\0\0\0\0\0" + json + " ").getBytes(StandardCharsets.US_ASCII));
+    assertThat(files.get(path)).hasSize(8 + 88 + 128);
   }
 
   /** vLLM leaves out the prompt's last token, so 17 tokens are the fewest of which it stores 16. */
@@ -133,7 +137,7 @@ class VllmFormatTest {
     int length = Math.toIntExact(ByteBuffer.wrap(file).order(ByteOrder.LITTLE_ENDIAN).getLong());
     assertThat((8 + length) % 8).isZero();
     JsonNode header = new ObjectMapper().readTree(file, 8, length);
-    assertThat(header).hasSize(1);
+    assertThat(header).hasSize(2);
     JsonNode tensor = header.get("kv_cache");
     assertThat(tensor.get("dtype").asText())
         .isEqualTo(
