@@ -46,7 +46,7 @@ final class LlamacppFormat implements CacheFormat {
 
   @Override
   public String engine() {
-    return "llama.cpp v0.5.0, and b7698 and b10068 by state-version=2 (run with them; model type llama)";
+    return "llama.cpp v0.5.0; with state-version=2 b7698 and b10068 (run with its library)";
   }
 
   @Override
