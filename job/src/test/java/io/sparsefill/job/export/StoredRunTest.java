@@ -38,7 +38,14 @@ class StoredRunTest {
 
   @BeforeAll
   static void run() throws IOException {
-    SparkSession.builder().master("local[2]").appName("sparsefill-tests").getOrCreate();
+    // As all tests of this module have it: the first one's session is everyone's.
+    SparkSession.builder()
+        .master("local[2]")
+        .appName("sparsefill-tests")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.shuffle.partitions", "2")
+        .config("spark.serializer", "org.apache.spark.serializer.KryoSerializer")
+        .getOrCreate();
     Path model = Path.of(System.getProperty("sparsefill.root"), "conf", "models", "needle-2m");
     Path input = temp.resolve("in.jsonl");
     int[] ids = new Random(5).ints(TOKENS, 3, 2048).toArray();
