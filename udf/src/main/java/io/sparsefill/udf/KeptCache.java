@@ -5,6 +5,7 @@ import static io.sparsefill.kernels.attention.TileIndex.TILE;
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.Backend;
 import io.sparsefill.kernels.HeadPattern;
+import io.sparsefill.kernels.Refill;
 import io.sparsefill.kernels.Tensor;
 import io.sparsefill.udf.model.ModelConfig;
 import java.util.Collections;
@@ -159,6 +160,48 @@ public final class KeptCache implements AutoCloseable {
     layer.project(length, length, keys, values);
     layer.attend(dense(config), false, length / TILE, keys, values, index -> {});
     layer.feedForward(length, tensors.work.queries);
+  }
+
+  /**
+   * Overwrites keys and values of the document with stored ones, such as those of another pre-fill
+   * of the same tokens, rounded to another type: what follows reads them.
+   *
+   * @param block of a document that has as many tokens, from the same model
+   * @throws IllegalArgumentException if the cache has no such layer or tokens, or the block's bytes
+   *     are not those of its tokens
+   */
+  public void restore(KvBlock block) {
+    checkOpen();
+    int from = block.tokenStart();
+    int end = from + block.tokenCount();
+    int cols = model.config().kvHeads() * model.config().headDim();
+    KvNumbers keys = KvNumbers.keys(block);
+    KvNumbers values = KvNumbers.values(block);
+    long wanted = (long) block.tokenCount() * cols;
+    if (block.layer() < 0
+        || block.layer() >= model.config().layers()
+        || from < 0
+        || end > prefill.tokenCount()
+        || keys.count() != wanted
+        || values.count() != wanted) {
+      throw new IllegalArgumentException(
+          "Cannot restore tokens %d to %d of layer %d with %,d keys and %,d values: the cache has %d layers of %,d tokens with %,d of either each"
+              .formatted(
+                  from,
+                  end - 1,
+                  block.layer(),
+                  keys.count(),
+                  values.count(),
+                  model.config().layers(),
+                  prefill.tokenCount(),
+                  cols));
+    }
+    KvExit.Pair pair = tensors.pairs[block.layer()];
+    try (Refill refill = backend.refill()) {
+      refill.fill(new KvMatrix(keys, cols), pair.k.rows(from, block.tokenCount()));
+      refill.fill(new KvMatrix(values, cols), pair.v.rows(from, block.tokenCount()));
+      refill.use();
+    }
   }
 
   /**

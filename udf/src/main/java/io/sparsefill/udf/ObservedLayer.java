@@ -4,6 +4,7 @@ import io.sparsefill.kernels.AttentionIndex;
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.Backend;
 import io.sparsefill.kernels.HeadPattern;
+import io.sparsefill.kernels.KvDtype;
 import io.sparsefill.kernels.Tensor;
 import io.sparsefill.kernels.TileKeys;
 import io.sparsefill.kernels.Workers;
@@ -136,6 +137,31 @@ public final class ObservedLayer {
       heads.add(new HeadFidelity(tiles[head], all.of(head), last.of(head), recall[head]));
     }
     return heads;
+  }
+
+  /**
+   * Computes dense attention over keys and values as they are after they were stored in a type, and
+   * compares that of the last {@value #LAST} queries with the exact one.
+   *
+   * @return relative error of each head, in the Frobenius norm [H]
+   * @throws ArithmeticException if the type cannot hold a number, or an output is not finite
+   */
+  public double[] storedError(KvDtype dtype) {
+    List<HeadPattern> dense = Collections.nCopies(shape.heads(), new HeadPattern.Dense());
+    KvMatrix storedKeys = KvMatrix.stored(backend, inputs.k, dtype, shape.headDim());
+    KvMatrix storedValues = KvMatrix.stored(backend, inputs.v, dtype, shape.headDim());
+    try (Tensor keys = backend.upload(storedKeys, "stored keys");
+        Tensor values = backend.upload(storedValues, "stored values");
+        AttentionIndex index = backend.index(dense, shape, false, 0, inputs.q, keys)) {
+      backend.attention(index, shape, inputs.q, keys, values, tried);
+    }
+    Errors last = new Errors();
+    add(Math.max(0, shape.tokens() - LAST), shape.tokens(), last);
+    double[] errors = new double[shape.heads()];
+    for (int head = 0; head < errors.length; head++) {
+      errors[head] = last.of(head);
+    }
+    return errors;
   }
 
   private AttentionIndex index(List<HeadPattern> patterns, boolean dispatch) {

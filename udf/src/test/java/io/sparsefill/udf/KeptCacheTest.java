@@ -261,4 +261,42 @@ class KeptCacheTest {
       refused(() -> engine.prefillKeeping(TOKENS, block -> {}, 1), "[KV]", "add answer or logits");
     }
   }
+
+  /** Oracle: the cache of the document whose keys and values were stored. */
+  @Test
+  void aRestoredCacheContinuesAsTheOneThatWasStored() throws Exception {
+    TestOptions options = TestOptions.of(model).emit(Emit.KV, Emit.LOGITS).blockTokens(100);
+    KvCollector stored = new KvCollector();
+    float[][] expected;
+    try (Engine engine = Engine.open(options.build());
+        KeptCache cache = engine.prefillKeeping(part(0, 620), stored, 80)) {
+      expected = cache.extend(part(620, 700), 80);
+    }
+    int[] other = part(0, 620);
+    Arrays.setAll(other, i -> (other[i] + 1) % 300);
+    try (Engine engine = Engine.open(options.build());
+        KeptCache cache = engine.prefillKeeping(other, block -> {}, 80)) {
+      float[][] before = cache.extend(part(620, 700), 80);
+      assertThat(Distance.relative(before[79], expected[79])).isGreaterThan(100 * SAME);
+      cache.rewind(620);
+      stored.blocks().forEach(cache::restore);
+      float[][] after = cache.extend(part(620, 700), 80);
+      for (int i = 0; i < 80; i++) {
+        assertThat(Distance.relative(after[i], expected[i])).as("position %d", i).isLessThan(SAME);
+      }
+      KvBlock b = stored.blocks().get(0);
+      for (KvBlock wrong :
+          new KvBlock[] {
+            new KvBlock(3, 0, 0, 100, b.dtype(), b.key(), b.value(), 0),
+            new KvBlock(-1, 0, 0, 100, b.dtype(), b.key(), b.value(), 0),
+            new KvBlock(0, 0, 521, 100, b.dtype(), b.key(), b.value(), 0),
+            new KvBlock(0, 0, 0, 101, b.dtype(), b.key(), b.value(), 0)
+          }) {
+        assertThatIllegalArgumentException()
+            .isThrownBy(() -> cache.restore(wrong))
+            .withMessageContaining("layer " + wrong.layer())
+            .withMessageContaining("3 layers of 620 tokens");
+      }
+    }
+  }
 }

@@ -4,8 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import io.sparsefill.kernels.AttentionShape;
+import io.sparsefill.kernels.E4m3;
+import io.sparsefill.kernels.HalfFloats;
 import io.sparsefill.kernels.HeadPattern;
 import io.sparsefill.kernels.HostMatrix;
+import io.sparsefill.kernels.KvDtype;
 import io.sparsefill.kernels.Tensor;
 import io.sparsefill.kernels.TileKeys;
 import io.sparsefill.kernels.Workers;
@@ -227,6 +230,80 @@ class ObservedLayerTest {
             assertThat(head.recall()).isCloseTo(1, within(1e-5));
           }
         });
+  }
+
+  /** The oracle: attention in double over keys and values that were rounded by hand. */
+  @Test
+  void storedErrorIsThatOfRoundedKeysAndValues() throws Exception {
+    Made made = new Made(300, 2, 0, 4);
+    observe(
+        made,
+        layer -> {
+          assertThat(layer.storedError(KvDtype.FP32)).containsOnly(0);
+          for (KvDtype dtype : new KvDtype[] {KvDtype.BF16, KvDtype.FP8}) {
+            double[] errors = layer.storedError(dtype);
+            for (int head = 0; head < 2; head++) {
+              assertThat(errors[head])
+                  .as("%s, head %d", dtype, head)
+                  .isCloseTo(roundedError(made, head, dtype), within(1e-5));
+            }
+          }
+          assertThat(layer.storedError(KvDtype.FP8)[0]).isBetween(0.005, 0.06);
+        });
+  }
+
+  private static double roundedError(Made made, int head, KvDtype dtype) {
+    double difference = 0;
+    double size = 0;
+    for (int i = made.shape.tokens() - 64; i < made.shape.tokens(); i++) {
+      double[] exact = attention(made.q[i], made.k, made.v, i, head);
+      double[] found =
+          attention(made.q[i], rounded(made.k, head, dtype), rounded(made.v, head, dtype), i, head);
+      for (int c = 0; c < D; c++) {
+        difference += Math.pow(found[c] - exact[c], 2);
+        size += exact[c] * exact[c];
+      }
+    }
+    return Math.sqrt(difference / size);
+  }
+
+  private static double[] attention(float[] q, float[][] k, float[][] v, int last, int head) {
+    double[] out = new double[D];
+    double all = 0;
+    for (int j = 0; j <= last; j++) {
+      double dot = 0;
+      for (int c = head * D; c < (head + 1) * D; c++) {
+        dot += (double) q[c] * k[j][c];
+      }
+      double weight = Math.exp(dot * 0.125);
+      all += weight;
+      for (int c = 0; c < D; c++) {
+        out[c] += weight * v[j][head * D + c];
+      }
+    }
+    for (int c = 0; c < D; c++) {
+      out[c] /= all;
+    }
+    return out;
+  }
+
+  private static float[][] rounded(float[][] rows, int head, KvDtype dtype) {
+    float[][] rounded = new float[rows.length][];
+    for (int t = 0; t < rows.length; t++) {
+      rounded[t] = rows[t].clone();
+      float largest = 0;
+      for (int c = head * D; c < (head + 1) * D; c++) {
+        largest = Math.max(largest, Math.abs(rows[t][c]));
+      }
+      for (int c = head * D; c < (head + 1) * D; c++) {
+        float x = rows[t][c];
+        rounded[t][c] =
+            dtype == KvDtype.BF16
+                ? HalfFloats.fromBf16(HalfFloats.toBf16(x))
+                : E4m3.toFloat(E4m3.of(x / (largest / 448))) * (largest / 448);
+      }
+    }
+    return rounded;
   }
 
   @Test
