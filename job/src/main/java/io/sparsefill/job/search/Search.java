@@ -272,6 +272,7 @@ public final class Search {
             choice.layers(),
             choice.layer(0).size(),
             calibration.lengths(),
+            model.config().maxPositions(),
             samples.size(),
             scoredBefore,
             budget.density(),
@@ -323,6 +324,13 @@ public final class Search {
         summary.lengths().get(0),
         summary.targetDensity(),
         budget.shared() ? " for the mean of all heads" : "");
+    if (!summary.beyondModel().isEmpty()) {
+      report.printf(
+          Locale.ROOT,
+          "The model is made for %,d tokens: what was found at %s may say little.%n",
+          summary.modelMaxTokens(),
+          summary.beyondModel());
+    }
     int blocks =
         candidates.stream()
             .filter(total -> total.name().startsWith("block-sparse"))

@@ -71,16 +71,28 @@ record SearchPage(
     return new Page(
         "Patterns of " + model.getFileName(),
         "%s heads of %s layers, %s samples of %s tokens; target: %s of the causal tiles %s on the longest samples."
-            .formatted(
-                Unit.COUNT.format((double) summary.layers() * summary.heads()),
-                Unit.COUNT.format(summary.layers()),
-                Unit.COUNT.format(summary.samples()),
-                summary.lengths().stream()
-                    .map(length -> Unit.COUNT.format(length))
-                    .collect(Collectors.joining(" and ")),
-                Unit.SHARE.format(summary.targetDensity()),
-                budget.shared() ? "in the mean of all heads" : "for each head"),
+                .formatted(
+                    Unit.COUNT.format((double) summary.layers() * summary.heads()),
+                    Unit.COUNT.format(summary.layers()),
+                    Unit.COUNT.format(summary.samples()),
+                    summary.lengths().stream()
+                        .map(length -> Unit.COUNT.format(length) + mark(length))
+                        .collect(Collectors.joining(" and ")),
+                    Unit.SHARE.format(summary.targetDensity()),
+                    budget.shared() ? "in the mean of all heads" : "for each head")
+            + beyond(),
         sections);
+  }
+
+  private String mark(int length) {
+    return summary.beyondModel().contains(length) ? "*" : "";
+  }
+
+  private String beyond() {
+    return summary.beyondModel().isEmpty()
+        ? ""
+        : " Lengths with a * are beyond the %s tokens that the model is made for."
+            .formatted(Unit.COUNT.format(summary.modelMaxTokens()));
   }
 
   private HeadMap heads() {

@@ -11,6 +11,7 @@ import java.util.List;
  * @param layers L
  * @param heads H
  * @param lengths of the samples, the longest first
+ * @param modelMaxTokens what the model is made for
  * @param samples how many there were
  * @param scoredBefore how many of them an earlier call had scored
  * @param targetDensity what was aimed at, on the longest samples
@@ -26,6 +27,7 @@ public record SearchSummary(
     int layers,
     int heads,
     List<Integer> lengths,
+    int modelMaxTokens,
     int samples,
     int scoredBefore,
     double targetDensity,
@@ -36,11 +38,17 @@ public record SearchSummary(
     double seconds,
     Path output,
     Path report) {
+  /** Lengths that the model is not made for: what is found there may say little. */
+  public List<Integer> beyondModel() {
+    return lengths.stream().filter(length -> length > modelMaxTokens).toList();
+  }
+
   /** One line. */
   public String toJson() {
     ObjectNode json = new ObjectMapper().createObjectNode();
     json.put("layers", layers).put("heads", heads);
     lengths.forEach(json.putArray("lengths")::add);
+    beyondModel().forEach(json.putArray("lengths_beyond_model")::add);
     json.put("samples", samples).put("scored_before", scoredBefore);
     json.put("target_density", targetDensity);
     levels.forEach(json.putArray("levels")::add);

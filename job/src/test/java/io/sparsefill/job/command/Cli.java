@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Stream;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 
@@ -105,5 +106,19 @@ record Cli(int code, String out, String err) {
     ArrayNode ids = line.putArray("token_ids");
     Arrays.stream(tokens).forEach(ids::add);
     return line.toString();
+  }
+
+  /** The bundled model in another folder, made for fewer tokens by its configuration. */
+  static Path modelOf(int mostTokens, Path folder) throws IOException {
+    Files.createDirectory(folder);
+    try (Stream<Path> files = Files.list(MODEL)) {
+      for (Path file : files.filter(Files::isRegularFile).toList()) {
+        Files.copy(file, folder.resolve(file.getFileName()));
+      }
+    }
+    Path config = folder.resolve("config.json");
+    ObjectNode json = (ObjectNode) new ObjectMapper().readTree(config.toFile());
+    Files.writeString(config, json.put("max_position_embeddings", mostTokens).toString());
+    return folder;
   }
 }

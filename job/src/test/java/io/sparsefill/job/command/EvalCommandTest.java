@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sparsefill.job.output.FolderLock;
 import io.sparsefill.job.report.Unit;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -15,11 +15,13 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.Row;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** {@code sparsefill eval} with the bundled model, from the command line to its tables. */
@@ -245,15 +247,7 @@ class EvalCommandTest {
   /** The bundled model, made for fewer tokens by its configuration. */
   @Test
   void lengthsBeyondTheModelAreMarked() throws Exception {
-    Path model = Files.createDirectory(folder.resolve("short"));
-    try (Stream<Path> files = Files.list(Cli.MODEL)) {
-      for (Path file : files.filter(Files::isRegularFile).toList()) {
-        Files.copy(file, model.resolve(file.getFileName()));
-      }
-    }
-    Path config = model.resolve("config.json");
-    ObjectNode json = (ObjectNode) new ObjectMapper().readTree(config.toFile());
-    Files.writeString(config, json.put("max_position_embeddings", 512).toString());
+    Path model = Cli.modelOf(512, folder.resolve("short"));
     Path output = folder.resolve("out");
     Cli.run(
             "eval",
@@ -294,6 +288,78 @@ class EvalCommandTest {
     Files.writeString(other.resolve("thesis.doc"), "words");
     assertThat(eval(other, command).expect(ExitCode.USAGE).err())
         .contains("it holds thesis.doc and no settings.json");
+  }
+
+  @Test
+  void whileAnotherEvaluationWritesToAFolderItIsRefused() throws Exception {
+    Path output = Files.createDirectory(folder.resolve("out"));
+    Object[] command = {"--tasks", "passkey", "--lengths", "300", "--samples", "1"};
+    try (FolderLock other = FolderLock.take(new Configuration(), output.toString(), "other")) {
+      other.ensureHeld();
+      assertThat(eval(output, command).expect(ExitCode.USAGE).err())
+          .contains("Cannot write to ", "run other ");
+    }
+    eval(output, command).expect(ExitCode.DONE);
+    assertThat(output.resolve("_lock")).doesNotExist();
+  }
+
+  /** The bundled model has 4 layers of 4 heads. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "[{}, {}] | it must be a list of 4 layers, as the model has, but is a list of 2",
+        "[{}, {}, {}, {^4^: [^stream_llm^, 64, 64, 1]}] | but the model has heads 0 to 3",
+        "{} | must be a list of 4 layers, as the model has, but is no list",
+        "[{}, {}, {^1^: [^spiral^, 1, 2, 1]}, {}] | layer 2 head 1",
+        "[{, | it is not JSON"
+      })
+  void patternsForAnotherShapeOfModelAreOneMessage(String json, String message) throws Exception {
+    Path patterns = Files.writeString(folder.resolve("other.json"), json.replace('^', '"'));
+    Cli cli =
+        eval(folder.resolve("out"), "--tasks", "kv", "--lengths", "600", "--patterns", patterns);
+    assertThat(cli.expect(ExitCode.USAGE).err()).contains("the pattern file", message);
+    assertThat(cli.err().strip().lines()).hasSize(1);
+    assertThat(folder.resolve("out")).doesNotExist();
+  }
+
+  /** Dense attention is the oracle. */
+  @Test
+  void sizesLargerThanADocumentMeanAllOfIt() throws Exception {
+    Path output = folder.resolve("out");
+    Path patterns =
+        Files.writeString(
+            folder.resolve("large.json"),
+            "[{\"0\": [\"vertical_and_slash\", 1000, 6096, 1], \"1\": [\"stream_llm\", 1024, 4096, 1],"
+                + " \"2\": [\"block_sparse\", 100, 100, 1]}, {}, {}, {}]");
+    String modes = "dense,minference,a-shape:1000:9000,vertical-slash:9000:9000,block-sparse:900";
+    eval(
+            output,
+            "--tasks",
+            "passkey,ppl",
+            "--lengths",
+            "500",
+            "--samples",
+            "1",
+            "--attention",
+            modes,
+            "--patterns",
+            patterns,
+            "--texts",
+            texts(900))
+        .expect(ExitCode.DONE);
+    assertThat(Cli.rows(output, "samples", "density", "true"))
+        .hasSize(10)
+        .allSatisfy(row -> assertThat(row.getDouble(0)).isEqualTo(1));
+    double dense =
+        Cli.rows(output, "perplexity", "sum(nll_sum)", "mode = 'dense'").get(0).getDouble(0);
+    for (String mode : modes.split(",")) {
+      double nll =
+          Cli.rows(output, "perplexity", "sum(nll_sum)", "mode = '" + mode + "'")
+              .get(0)
+              .getDouble(0);
+      assertThat(nll).as(mode).isCloseTo(dense, within(1e-4 * dense));
+    }
   }
 
   static Stream<Arguments> badInput() {

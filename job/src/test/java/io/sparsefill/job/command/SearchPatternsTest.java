@@ -218,6 +218,32 @@ class SearchPatternsTest {
   }
 
   @Test
+  void lengthsBeyondTheModelAreMarked() throws IOException {
+    Path model = Cli.modelOf(500, folder.resolve("short"));
+    Cli cli =
+        Cli.run(
+                "search-patterns",
+                "--model",
+                model,
+                "--calibration",
+                calibration,
+                "--output",
+                output,
+                "--candidates",
+                "a-shape:1024:4096",
+                "--density",
+                DENSITY,
+                "--lengths",
+                "1000,250")
+            .expect(0);
+    assertThat(cli.json().get("lengths_beyond_model").toString()).isEqualTo("[1000]");
+    assertThat(cli.out()).contains("The model is made for 500 tokens: what was found at [1000]");
+    assertThat(beside(".report").resolve("index.html"))
+        .content()
+        .contains("1,000* and 250 tokens", "beyond the 500 tokens");
+  }
+
+  @Test
   void whileASearchGoesOnAnotherIsRefused() throws IOException {
     Path work = Files.createDirectories(beside(".work"));
     try (FolderLock other = FolderLock.take(new Configuration(), work.toString(), "other")) {
