@@ -12,5 +12,9 @@ package io.sparsefill.udf;
  *     does so in few rows, whose error is small beside that of all rows
  * @param recall share of the dense attention weights that lie on the keys which the pattern
  *     computes, mean over some queries spread over the document
+ * @param share of the squared norm of the layer's dense output, all heads side by side, the head's
+ *     part, over all queries; those of a layer sum to 1
+ * @param lastShare the same over the last 64 queries
  */
-public record HeadFidelity(long tiles, double error, double lastError, double recall) {}
+public record HeadFidelity(
+    long tiles, double error, double lastError, double recall, double share, double lastShare) {}

@@ -10,6 +10,7 @@ import io.sparsefill.kernels.TileKeys;
 import io.sparsefill.kernels.Workers;
 import io.sparsefill.kernels.attention.TileIndex;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -134,7 +135,14 @@ public final class ObservedLayer {
     add(lastFrom, shape.tokens(), all, last);
     List<HeadFidelity> heads = new ArrayList<>();
     for (int head = 0; head < shape.heads(); head++) {
-      heads.add(new HeadFidelity(tiles[head], all.of(head), last.of(head), recall[head]));
+      heads.add(
+          new HeadFidelity(
+              tiles[head],
+              all.of(head),
+              last.of(head),
+              recall[head],
+              all.share(head),
+              last.share(head)));
     }
     return heads;
   }
@@ -179,6 +187,11 @@ public final class ObservedLayer {
             "The attention of layer %d, head %d is not finite".formatted(number, head));
       }
       return difference[head] == 0 ? 0 : Math.sqrt(difference[head] / size[head]);
+    }
+
+    /** Of the size of all heads. */
+    double share(int head) {
+      return size[head] == 0 ? 0 : size[head] / Arrays.stream(size).sum();
     }
   }
 

@@ -133,14 +133,19 @@ class ObservedLayerTest {
           made,
           layer -> {
             List<HeadFidelity> found = layer.fidelity(List.of(pattern, pattern), false);
-            for (int head = 0; head < 2; head++) {
-              checkAgainstMask(made, head, found.get(head));
-            }
+            double[] first = checkAgainstMask(made, 0, found.get(0));
+            double[] second = checkAgainstMask(made, 1, found.get(1));
+            assertThat(found.get(1).share())
+                .isCloseTo(second[0] / (first[0] + second[0]), within(1e-4));
+            assertThat(found.get(1).lastShare())
+                .isCloseTo(second[1] / (first[1] + second[1]), within(1e-4));
+            assertThat(found.get(0).share() + found.get(1).share()).isCloseTo(1, within(1e-12));
           });
     }
   }
 
-  private static void checkAgainstMask(Made made, int head, HeadFidelity found) {
+  /** Gives the squared norms of the exact output, over all queries and the last. */
+  private static double[] checkAgainstMask(Made made, int head, HeadFidelity found) {
     int tokens = made.shape.tokens();
     double difference = 0;
     double size = 0;
@@ -186,6 +191,7 @@ class ObservedLayerTest {
     assertThat(found.error()).isCloseTo(Math.sqrt(difference / size), within(1e-4));
     assertThat(found.lastError()).isCloseTo(Math.sqrt(lastDifference / lastSize), within(1e-4));
     assertThat(found.recall()).isCloseTo(recalled / probes.size(), within(1e-4));
+    return new double[] {size, lastSize};
   }
 
   /** The oracle is A-shape's definition: the first tile, and distances below 100 in whole tiles. */

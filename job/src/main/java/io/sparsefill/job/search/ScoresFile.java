@@ -43,6 +43,8 @@ final class ScoresFile {
             required double recall;
             required double output_error;
             required double last_output_error;
+            required double output_share;
+            required double last_output_share;
             required boolean chosen;
           }
           """);
@@ -99,6 +101,8 @@ final class ScoresFile {
         .append("recall", score.recall())
         .append("output_error", score.error())
         .append("last_output_error", score.lastError())
+        .append("output_share", score.share())
+        .append("last_output_share", score.lastShare())
         .append("chosen", chosen.equals(trial));
   }
 }

@@ -54,7 +54,7 @@ public final class Search {
   private static final Logger log = LoggerFactory.getLogger(Search.class);
 
   /** Changes when scores of earlier versions do not compare any more. */
-  private static final String VERSION = "2";
+  private static final String VERSION = "3";
 
   private final SparkSession spark;
   private final SearchOptions options;
@@ -279,6 +279,7 @@ public final class Search {
             budget.levels(),
             all.density(),
             all.error(),
+            choice.layerError(),
             all.recall(),
             (System.nanoTime() - started) / 1e9,
             options.output(),

@@ -18,6 +18,8 @@ import java.util.List;
  * @param levels densities that patterns were tried at; with several, heads share the target
  * @param density of the patterns chosen, mean over heads, on the longest samples
  * @param error of the patterns chosen, mean over heads, at the worst length of each
+ * @param layerError what heads that share tiles keep small, mean over layers: the squared error of
+ *     a layer's output, relative to it, over all queries and the last 64 added up
  * @param recall of the patterns chosen, mean over heads, on the longest samples
  * @param seconds wall time
  * @param output the pattern file
@@ -34,6 +36,7 @@ public record SearchSummary(
     List<Double> levels,
     double density,
     double error,
+    double layerError,
     double recall,
     double seconds,
     Path output,
@@ -53,7 +56,7 @@ public record SearchSummary(
     json.put("target_density", targetDensity);
     levels.forEach(json.putArray("levels")::add);
     json.put("density", density);
-    json.put("error", error).put("recall", recall);
+    json.put("error", error).put("layer_error", layerError).put("recall", recall);
     json.put("seconds", Math.round(seconds * 10) / 10.0);
     json.put("output", output.toString()).put("report", report.toString());
     return json.toString();

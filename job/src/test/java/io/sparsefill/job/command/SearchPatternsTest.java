@@ -149,14 +149,14 @@ class SearchPatternsTest {
 
   @Test
   void headsThatShareABudgetComeNearerToDenseWithAsManyTiles() throws IOException {
-    double same = search("--density", DENSITY).expect(0).json().get("error").asDouble();
+    double same = search("--density", DENSITY).expect(0).json().get("layer_error").asDouble();
     Files.delete(output);
     Cli cli = search("--density", DENSITY, "--budget", "0.6,1,1.6").expect(0);
     assertThat(cli.out()).contains("level", "was the target for the mean of all heads");
     JsonNode json = cli.json();
     assertThat(json.get("levels").toString()).isEqualTo("[0.3,0.5,0.8]");
     assertThat(json.get("density").asDouble()).isBetween(0.95 * DENSITY, DENSITY);
-    assertThat(json.get("error").asDouble()).isLessThan(same);
+    assertThat(json.get("layer_error").asDouble()).isLessThan(same);
     assertThat(beside(".report").resolve("index.html"))
         .content()
         .contains("in the mean of all heads", "Shared tiles");

@@ -14,6 +14,8 @@ import java.io.Serializable;
  * @param error see {@link io.sparsefill.udf.HeadFidelity#error}
  * @param lastError see {@link io.sparsefill.udf.HeadFidelity#lastError}
  * @param recall see {@link io.sparsefill.udf.HeadFidelity#recall}
+ * @param share see {@link io.sparsefill.udf.HeadFidelity#share}
+ * @param lastShare see {@link io.sparsefill.udf.HeadFidelity#lastShare}
  */
 public record HeadScore(
     int layer,
@@ -24,5 +26,15 @@ public record HeadScore(
     long causalTiles,
     double error,
     double lastError,
-    double recall)
-    implements Serializable {}
+    double recall,
+    double share,
+    double lastShare)
+    implements Serializable {
+  /**
+   * The head's part of the squared error of its layer's output, relative to that output, all heads
+   * side by side: over all queries, and over the last 64, added up.
+   */
+  double layerError() {
+    return share * error * error + lastShare * lastError * lastError;
+  }
+}

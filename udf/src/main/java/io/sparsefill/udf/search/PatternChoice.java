@@ -19,8 +19,11 @@ import java.util.Locale;
  *       longest samples wins, then the first in the list. Out of the race is a candidate that, on
  *       average over those, computes more tiles than the target and its tolerance: its smallest
  *       member is too dear.
- *   <li>Where heads share a budget, {@link TileSharing} gives tiles to those whose errors they
- *       lower most; the mean over heads is at most the target.
+ *   <li>Where heads share a budget, {@link TileSharing} gives tiles to those that make most of
+ *       them; the mean over heads is at most the target. What it makes small is the sum over layers
+ *       of the squared error of the layer's output, all heads side by side, relative to that
+ *       output, over all queries and over the last 64. A sum of the heads' own relative errors
+ *       takes tiles from the few heads whose output is large, and loses answers by that.
  * </ul>
  */
 public final class PatternChoice {
@@ -34,10 +37,13 @@ public final class PatternChoice {
    * @param trial which candidate at which level
    * @param size its size
    * @param error mean over the samples, over all queries or the last ones, at the worst length
+   * @param layerError the head's part of the squared error of its layer's output, relative to that
+   *     output, all queries and the last ones added up, mean over the samples, at the worst length
    * @param recall mean over the longest samples
    * @param density tiles computed / causal tiles, mean over the longest samples
    */
-  public record Chosen(Trial trial, int size, double error, double recall, double density) {}
+  public record Chosen(
+      Trial trial, int size, double error, double layerError, double recall, double density) {}
 
   private PatternChoice(List<List<Chosen>> layers) {
     this.layers = layers;
@@ -92,12 +98,20 @@ public final class PatternChoice {
     List<Chosen> offers = new ArrayList<>();
     for (int t = 0; t < trials.size(); t++) {
       double error = 0;
+      double layerError = 0;
       for (TrialMean[][][] length : means) {
         error = Math.max(error, length[l][h][t].error());
+        layerError = Math.max(layerError, length[l][h][t].layerError());
       }
       TrialMean longest = means.get(0)[l][h][t];
       offers.add(
-          new Chosen(trials.get(t), longest.size(), error, longest.recall(), longest.density()));
+          new Chosen(
+              trials.get(t),
+              longest.size(),
+              error,
+              layerError,
+              longest.recall(),
+              longest.density()));
     }
     return offers;
   }
@@ -107,7 +121,7 @@ public final class PatternChoice {
     for (List<Chosen> head : heads) {
       offers.add(
           head.stream()
-              .map(trial -> new TileSharing.Offer(trial.density(), trial.error()))
+              .map(trial -> new TileSharing.Offer(trial.density(), trial.layerError()))
               .toList());
     }
     double least = TileSharing.least(offers) / heads.size();
@@ -162,6 +176,12 @@ public final class PatternChoice {
   /** The choice of each head of a layer. */
   public List<Chosen> layer(int layer) {
     return layers.get(layer);
+  }
+
+  /** Squared error of a layer's output, see {@link Chosen#layerError}; mean over layers. */
+  public double layerError() {
+    return layers.stream().flatMap(List::stream).mapToDouble(Chosen::layerError).sum()
+        / layers.size();
   }
 
   /** L. */

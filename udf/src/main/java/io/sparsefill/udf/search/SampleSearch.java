@@ -66,7 +66,9 @@ public final class SampleSearch implements LayerObserver {
                 causal,
                 one.error(),
                 one.lastError(),
-                one.recall()));
+                one.recall(),
+                one.share(),
+                one.lastShare()));
       }
     }
   }

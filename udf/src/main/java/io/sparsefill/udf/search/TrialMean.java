@@ -11,6 +11,7 @@ final class TrialMean {
   private double error;
   private double lastError;
   private double recall;
+  private double layerError;
   private int samples;
 
   private void add(HeadScore score) {
@@ -20,6 +21,7 @@ final class TrialMean {
     error += score.error();
     lastError += score.lastError();
     recall += score.recall();
+    layerError += score.layerError();
     samples++;
   }
 
@@ -41,6 +43,11 @@ final class TrialMean {
   /** Over all queries or over the last, whichever is larger. */
   double error() {
     return Math.max(error, lastError) / samples;
+  }
+
+  /** See {@link HeadScore#layerError}. */
+  double layerError() {
+    return layerError / samples;
   }
 
   /** The geometric mean. */

@@ -21,7 +21,8 @@ class PatternChoiceTest {
     for (int c = 0; c < candidates.length; c++) {
       double[] one = candidates[c];
       scores.add(
-          new HeadScore(0, 0, c, (int) one[0], (long) one[1], 1000, one[2], one[3], 1 - one[2]));
+          new HeadScore(
+              0, 0, c, (int) one[0], (long) one[1], 1000, one[2], one[3], 1 - one[2], 1, 1));
     }
     return scores;
   }
@@ -128,15 +129,26 @@ class PatternChoiceTest {
     assertThat(sizes.sizes()).isDeepEqualTo(new int[][][] {{{600}, {5}, {3}}});
   }
 
-  /** Two heads; each candidate at two levels. */
-  private static List<HeadScore> heads(double[][] first, double[][] second) {
+  /** Two heads, and which part of the layer's output the first one is. */
+  private static List<HeadScore> heads(
+      double[][] first, double[][] second, double share, double lastShare) {
     List<HeadScore> scores = new ArrayList<>();
     for (int t = 0; t < first.length; t++) {
       for (int head = 0; head < 2; head++) {
         double[] one = head == 0 ? first[t] : second[t];
         scores.add(
             new HeadScore(
-                0, head, t, (int) one[0], (long) one[1], 1000, one[2], one[3], 1 - one[2]));
+                0,
+                head,
+                t,
+                (int) one[0],
+                (long) one[1],
+                1000,
+                one[2],
+                one[3],
+                1 - one[2],
+                head == 0 ? share : 1 - share,
+                head == 0 ? lastShare : 1 - lastShare));
       }
     }
     return scores;
@@ -150,7 +162,8 @@ class PatternChoiceTest {
       of(2, 50, 0.20), of(6, 150, 0.19), of(3, 50, 0.30), of(9, 150, 0.10, 0.25)
     };
     double[][] much = {of(2, 50, 0.90), of(6, 150, 0.60), of(3, 50, 0.80), of(9, 150, 0.30)};
-    PatternChoice choice = PatternChoice.of(List.of(List.of(heads(hardly, much))), trials, shared);
+    PatternChoice choice =
+        PatternChoice.of(List.of(List.of(heads(hardly, much, 0.5, 0.5))), trials, shared);
     assertThat(choice.layer(0))
         .extracting(PatternChoice.Chosen::trial)
         .containsExactly(trials.get(0), trials.get(3));
@@ -164,11 +177,31 @@ class PatternChoiceTest {
   }
 
   @Test
+  void tilesGoToTheHeadThatMakesMostOfTheLayersOutputOverAllQueriesOrTheLast() {
+    Budget shared = new Budget(0.1, 0.05, List.of(0.05, 0.15));
+    List<Trial> trials = Trial.of(Candidate.parse("block-sparse"), shared.levels());
+    double[][] more = {of(3, 50, 0.40, 0.40), of(9, 150, 0.10, 0.10)};
+    double[][] less = {of(3, 50, 0.38, 0.38), of(9, 150, 0.10, 0.10)};
+    assertThat(sizes(heads(more, less, 0.5, 0.5), trials, shared)).containsExactly(9, 3);
+    assertThat(sizes(heads(more, less, 0.1, 0.5), trials, shared)).containsExactly(3, 9);
+    assertThat(sizes(heads(less, more, 0.1, 0.99), trials, shared))
+        .as("a head that retrieves is loud where the answer begins")
+        .containsExactly(9, 3);
+  }
+
+  private static List<Integer> sizes(List<HeadScore> scores, List<Trial> trials, Budget budget) {
+    return PatternChoice.of(List.of(List.of(scores)), trials, budget).layer(0).stream()
+        .map(PatternChoice.Chosen::size)
+        .toList();
+  }
+
+  @Test
   void aSharedBudgetThatNobodyReachesSaysWhatTheCheapestCost() {
     Budget shared = new Budget(0.1, 0.05, List.of(0.05, 0.1));
     List<Trial> trials = Trial.of(Candidate.parse("block-sparse"), shared.levels());
     double[][] head = {of(1, 120, 0.2), of(2, 150, 0.1)};
-    assertThatThrownBy(() -> PatternChoice.of(List.of(List.of(heads(head, head))), trials, shared))
+    assertThatThrownBy(
+            () -> PatternChoice.of(List.of(List.of(heads(head, head, 0.5, 0.5))), trials, shared))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage(
             "Cannot find patterns of density 0.1000: the cheapest candidates of all heads compute 0.1200 of the tiles; give a larger --density or --target-flops, or longer samples");
