@@ -186,9 +186,9 @@ print(f"{hits} of {asked} answers are right")
 # MAGIC %md
 # MAGIC ## What was saved
 # MAGIC
-# MAGIC Reading grows with the square of the length, loading with the length. With the bundled model, which has 2 million
-# MAGIC parameters, reading costs next to nothing; with 8 billion and 100,000 tokens it is seconds of a large GPU for each
-# MAGIC document and question, and loading is what a disk gives.
+# MAGIC Reading grows with the square of the length, loading with the length. The bundled model has 2 million parameters; with
+# MAGIC 8 billion, and 100,000 tokens, reading is seconds of a large GPU for each document and question, and loading takes what
+# MAGIC a disk gives.
 
 # COMMAND ----------
 

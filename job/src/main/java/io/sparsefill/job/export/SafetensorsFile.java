@@ -33,13 +33,7 @@ final class SafetensorsFile implements AutoCloseable {
   record Tensor(String name, String dtype, int elementBytes, List<Long> shape) {
     /** A tensor of stored keys or values. */
     static Tensor of(String name, KvDtype dtype, List<Long> shape) {
-      String label =
-          switch (dtype) {
-            case BF16 -> "BF16";
-            case FP16 -> "F16";
-            case FP32 -> "F32";
-            default -> throw new IllegalArgumentException(dtype + " is not exported");
-          };
+      String label = ElementTypes.safetensors(dtype);
       return new Tensor(name, label, dtype.bytes(), shape);
     }
 

@@ -27,9 +27,10 @@ public final class FolderLock implements AutoCloseable {
   public static FolderLock take(Configuration conf, String folder, String owner)
       throws IOException {
     Clock clock = Clock.systemUTC();
+    LockOwner self = LockOwner.self(owner, Claim.of(owner, ""), clock.instant());
+    Storage storage = new Storage(conf, folder);
     return new FolderLock(
-        OutputLock.take(
-            new Storage(conf, folder), OutputLock.Owner.self(owner, clock.instant()), clock));
+        OutputLock.take(storage, self, null, clock, time -> Thread.sleep(time.toMillis())));
   }
 
   /**

@@ -251,8 +251,7 @@ public record Manifest(
               receipt.throughput()));
     }
     Manifest with =
-        new Manifest(
-            FORMAT_VERSION, fingerprint, identity, List.copyOf(next), retired, earlier);
+        new Manifest(FORMAT_VERSION, fingerprint, identity, List.copyOf(next), retired, earlier);
     WaveReceipt.Replaced replaced = receipt.replaced();
     return replaced == null
         ? with

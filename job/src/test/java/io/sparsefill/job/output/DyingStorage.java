@@ -35,25 +35,25 @@ final class DyingStorage extends Storage {
   }
 
   @Override
-  void makeFolder(String relative) throws IOException {
+  public void makeFolder(String relative) throws IOException {
     change();
     super.makeFolder(relative);
   }
 
   @Override
-  void rename(String from, String to) throws IOException {
+  public void rename(String from, String to) throws IOException {
     change();
     super.rename(from, to);
   }
 
   @Override
-  void delete(String relative) throws IOException {
+  public void delete(String relative) throws IOException {
     change();
     super.delete(relative);
   }
 
   @Override
-  boolean createText(String relative, String text) throws IOException {
+  public boolean createText(String relative, String text) throws IOException {
     change();
     return super.createText(relative, text);
   }
@@ -71,7 +71,7 @@ final class DyingStorage extends Storage {
   }
 
   @Override
-  OutputFile outputFile(String relative) {
+  public OutputFile outputFile(String relative) {
     change();
     return super.outputFile(relative);
   }

@@ -76,7 +76,8 @@ class KvCellsTest {
   private OutputFolder open(KvDtype dtype, String run) throws Exception {
     Map<String, String> identity = new TreeMap<>(Outputs.identity());
     identity.put(Identity.KV_DTYPE, dtype.label());
-    return OutputFolder.open(Outputs.CONF, out.toString(), identity, run, Map.of());
+    return OutputFolder.open(
+        Outputs.CONF, out.toString(), identity, run, Map.of(), Claim.of("run", ""));
   }
 
   /** Writes a document of two layers; returns the rows of the kv table. */

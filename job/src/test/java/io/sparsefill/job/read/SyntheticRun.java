@@ -2,6 +2,7 @@ package io.sparsefill.job.read;
 
 import io.sparsefill.job.DocumentRow;
 import io.sparsefill.job.DocumentStatus;
+import io.sparsefill.job.output.Claim;
 import io.sparsefill.job.output.KvCompression;
 import io.sparsefill.job.output.OutputFolder;
 import io.sparsefill.job.output.TableWriters;
@@ -77,7 +78,13 @@ public final class SyntheticRun implements AutoCloseable {
     Map<String, String> settings = Map.of("model", "/models/tiny");
     return new SyntheticRun(
         sizes,
-        OutputFolder.open(new Configuration(), output.toString(), identity, runId, settings));
+        OutputFolder.open(
+            new Configuration(),
+            output.toString(),
+            identity,
+            runId,
+            settings,
+            Claim.of("run", "")));
   }
 
   /** Changes or drops (null) blocks before they are written. */
