@@ -4,6 +4,8 @@ import io.sparsefill.job.output.KvCompression;
 import io.sparsefill.job.output.StoredFile;
 import io.sparsefill.job.output.TableWriters;
 import io.sparsefill.job.output.WriterOptions;
+import io.sparsefill.kernels.E4m3;
+import io.sparsefill.kernels.HalfFloats;
 import io.sparsefill.kernels.KvDtype;
 import io.sparsefill.kernels.bench.Arguments;
 import io.sparsefill.kernels.bench.UsageException;
@@ -11,6 +13,7 @@ import io.sparsefill.udf.KvBlock;
 import io.sparsefill.udf.SideThread;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -23,6 +26,7 @@ import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
+import java.util.function.Function;
 import org.apache.hadoop.conf.Configuration;
 
 /**
@@ -35,7 +39,8 @@ public final class WriteBench {
   private static final String USAGE =
       """
       Usage: WriteBench --folder DIR [--threads 1,2] [--mb 2048] [--tokens 131072] [--block-tokens 256]
-                        [--kv-heads 8] [--head-dim 128] [--kv-compression uncompressed,zstd] [--rounds 3]
+                        [--kv-heads 8] [--head-dim 128] [--kv-dtype bf16] [--kv-compression uncompressed,zstd]
+                        [--rounds 3]
         --folder  where to write; a folder in it is made, and removed at the end
         --mb      10^6 bytes of keys and values in a round
         --tokens  of a document: with --block-tokens, how many rows a layer has
@@ -49,6 +54,7 @@ public final class WriteBench {
           "--block-tokens",
           "--kv-heads",
           "--head-dim",
+          "--kv-dtype",
           "--kv-compression",
           "--rounds");
 
@@ -80,8 +86,10 @@ public final class WriteBench {
   private static void bench(Arguments arguments) throws Exception {
     int blockTokens = arguments.size("--block-tokens", 256);
     int blocksOfLayer = (arguments.size("--tokens", 131_072) + blockTokens - 1) / blockTokens;
-    long cell =
-        2L * blockTokens * arguments.size("--kv-heads", 8) * arguments.size("--head-dim", 128);
+    KvDtype dtype = accepted(KvDtype::of, arguments.text("--kv-dtype", "bf16"));
+    int heads = arguments.size("--kv-heads", 8);
+    int headDim = arguments.size("--head-dim", 128);
+    long cell = blockTokens * dtype.tokenBytes(heads, headDim);
     if (cell > SAMPLE_BYTES) {
       throw new UsageException("a cell of %,d bytes: at most %,d".formatted(cell, SAMPLE_BYTES));
     }
@@ -89,20 +97,22 @@ public final class WriteBench {
     int[] threads = arguments.sizes("--threads", "1,2");
     List<KvCompression> compressions = new ArrayList<>();
     for (String label : arguments.list("--kv-compression", "uncompressed,zstd")) {
-      compressions.add(compression(label));
+      compressions.add(accepted(KvCompression::of, label));
     }
     int rounds = arguments.size("--rounds", 3);
     Path folder = Files.createTempDirectory(Path.of(arguments.text("--folder")), "write-bench-");
     try {
-      List<KvBlock> blocks = sample((int) cell, blockTokens, blocksOfLayer, rows);
+      Sample sample = new Sample(dtype, blockTokens, heads, headDim, blocksOfLayer);
+      List<KvBlock> blocks = sample.blocks(Math.min(rows, SAMPLE_BYTES / (2 * cell)));
       WriteBench bench = new WriteBench(folder, blocks, rows);
       System.out.printf(
           Locale.ROOT,
-          "%,d rows of 2 x %,d bytes; GB/s and CPU seconds per GB, of keys and values in Parquet and of"
+          "%,d rows of 2 x %,d bytes, %s; GB/s and CPU seconds per GB, of keys and values in Parquet and of"
               + " the same files' bytes by themselves%n"
               + "compression   threads  parquet   CPU    raw   CPU  parquet/raw   bytes of files%n",
           rows,
-          cell);
+          cell,
+          dtype.label());
       for (int round = 1; round <= rounds; round++) {
         for (KvCompression compression : compressions) {
           for (int count : threads) {
@@ -115,16 +125,16 @@ public final class WriteBench {
     }
   }
 
-  private static KvCompression compression(String label) {
+  private static <T> T accepted(Function<String, T> reader, String label) {
     try {
-      return KvCompression.of(label);
+      return reader.apply(label);
     } catch (IllegalArgumentException e) {
       throw new UsageException(e.getMessage());
     }
   }
 
   private void round(KvCompression compression, int threads) throws Exception {
-    long kvBytes = rows * 2 * blocks.get(0).key().length;
+    long kvBytes = rows * blocks.get(0).bytes();
     long cpu = cpuNanos();
     long start = System.nanoTime();
     List<StoredFile> files = parquet(compression, threads);
@@ -240,37 +250,60 @@ public final class WriteBench {
     }
   }
 
-  /** Blocks in a document's order, of normally distributed bf16 numbers. */
-  private static List<KvBlock> sample(int cell, int blockTokens, int blocksOfLayer, long rows) {
-    List<KvBlock> blocks = new ArrayList<>();
-    SplittableRandom random = new SplittableRandom(1);
-    int count = (int) Math.max(1, Math.min(rows, SAMPLE_BYTES / (2L * cell)));
-    for (int i = 0; i < count; i++) {
-      int block = i % blocksOfLayer;
-      byte[] key = numbers(random, cell);
-      byte[] value = numbers(random, cell);
-      blocks.add(
-          new KvBlock(
-              i / blocksOfLayer,
-              block,
-              block * blockTokens,
-              blockTokens,
-              KvDtype.BF16,
-              key,
-              value,
-              KvBlock.checksum(key, value)));
+  /** Blocks in a document's order, of normally distributed numbers. */
+  private record Sample(KvDtype dtype, int blockTokens, int heads, int headDim, int blocksOfLayer) {
+    List<KvBlock> blocks(long count) {
+      List<KvBlock> blocks = new ArrayList<>();
+      SplittableRandom random = new SplittableRandom(1);
+      for (int i = 0; i < Math.max(1, count); i++) {
+        int block = i % blocksOfLayer;
+        byte[] key = numbers(random);
+        byte[] value = numbers(random);
+        byte[] keyScale = scales(random);
+        byte[] valueScale = scales(random);
+        blocks.add(
+            new KvBlock(
+                i / blocksOfLayer,
+                block,
+                block * blockTokens,
+                blockTokens,
+                dtype,
+                key,
+                value,
+                keyScale,
+                valueScale,
+                KvBlock.checksum(key, value, keyScale, valueScale)));
+      }
+      return blocks;
     }
-    return blocks;
-  }
 
-  private static byte[] numbers(SplittableRandom random, int bytes) {
-    byte[] numbers = new byte[bytes];
-    for (int i = 0; i + 1 < bytes; i += 2) {
-      int bits = Float.floatToIntBits((float) random.nextGaussian()) >>> 16;
-      numbers[i] = (byte) bits;
-      numbers[i + 1] = (byte) (bits >>> 8);
+    private byte[] numbers(SplittableRandom random) {
+      int count = blockTokens * heads * headDim;
+      ByteBuffer bytes = ByteBuffer.allocate(count * dtype.bytes()).order(ByteOrder.LITTLE_ENDIAN);
+      for (int i = 0; i < count; i++) {
+        float x = (float) random.nextGaussian();
+        switch (dtype) {
+          case BF16 -> bytes.putShort(HalfFloats.toBf16(x));
+          case FP16 -> bytes.putShort(HalfFloats.toFp16(x));
+          case FP32 -> bytes.putFloat(x);
+          case FP8 -> bytes.put(E4m3.of(x * 150)); // three deviations are the format's largest
+        }
+      }
+      return bytes.array();
     }
-    return numbers;
+
+    private byte[] scales(SplittableRandom random) {
+      if (!dtype.scaled()) {
+        return null;
+      }
+      ByteBuffer bytes =
+          ByteBuffer.allocate(blockTokens * heads * dtype.scaleBytes())
+              .order(ByteOrder.LITTLE_ENDIAN);
+      while (bytes.hasRemaining()) {
+        bytes.putFloat((float) random.nextDouble(0.005, 0.01));
+      }
+      return bytes.array();
+    }
   }
 
   private void removeFiles(List<StoredFile> files) throws IOException {

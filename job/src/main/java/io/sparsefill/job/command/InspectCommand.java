@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sparsefill.job.output.Inspection;
 import io.sparsefill.job.output.InspectionReport;
+import io.sparsefill.job.output.KvCost;
 import io.sparsefill.job.run.OptionValues;
 import io.sparsefill.job.run.RunOption;
 import io.sparsefill.job.run.SessionScope;
@@ -11,6 +12,7 @@ import io.sparsefill.job.run.UsageException;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.apache.hadoop.conf.Configuration;
 import picocli.CommandLine;
@@ -26,7 +28,8 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "inspect",
     description = {
-      "Reports on --output: documents, tokens, bytes, density, seconds, errors, runs.",
+      "Reports on --output: documents, tokens, bytes, density, seconds, errors, runs, and how often"
+          + " a month its caches must be read for keeping them to cost less than computing them.",
       "With --doc, prints keys or values of one head of that document instead. Needs no Spark session."
     },
     mixinStandardHelpOptions = true)
@@ -51,6 +54,18 @@ final class InspectCommand implements Callable<Integer> {
   @Option(names = "--count", paramLabel = "N", description = "how many tokens (default 8)")
   private int count = 8;
 
+  @Option(
+      names = "--gpu-price",
+      paramLabel = "DOLLARS",
+      description = "of the computing device, an hour (default 3)")
+  private double gpuPrice = KvCost.Prices.USUAL.gpuHour();
+
+  @Option(
+      names = "--storage-price",
+      paramLabel = "DOLLARS",
+      description = "of 10^9 stored bytes, a month (default 0.023)")
+  private double storagePrice = KvCost.Prices.USUAL.gbMonth();
+
   private InspectCommand() {}
 
   static CommandLine line() {
@@ -65,8 +80,10 @@ final class InspectCommand implements Callable<Integer> {
     PrintWriter out = spec.commandLine().getOut();
     if (doc == null) {
       InspectionReport report = Inspection.report(conf, output);
+      Optional<KvCost> cost = report.kvCost(prices());
       out.println(report.text());
-      out.println(json(report));
+      cost.ifPresent(kv -> kv.lines().forEach(out::println));
+      out.println(json(report, cost));
     } else {
       List<String> lines = head(conf, output);
       lines.forEach(out::println);
@@ -77,6 +94,14 @@ final class InspectCommand implements Callable<Integer> {
     }
     out.flush();
     return ExitCode.DONE;
+  }
+
+  private KvCost.Prices prices() {
+    try {
+      return new KvCost.Prices(gpuPrice, storagePrice);
+    } catch (IllegalArgumentException e) {
+      throw new UsageException(e.getMessage(), e);
+    }
   }
 
   private List<String> head(Configuration conf, String output) throws IOException {
@@ -96,7 +121,7 @@ final class InspectCommand implements Callable<Integer> {
     }
   }
 
-  private static ObjectNode json(InspectionReport report) {
+  private static ObjectNode json(InspectionReport report, Optional<KvCost> cost) {
     ObjectNode json = new ObjectMapper().createObjectNode();
     ObjectNode documents = json.putObject("documents");
     report.documents().forEach(documents::put);
@@ -106,6 +131,17 @@ final class InspectCommand implements Callable<Integer> {
     if (report.density().count() > 0) {
       json.put("density", report.density().mean());
     }
+    cost.ifPresent(
+        kv -> {
+          ObjectNode node = json.putObject("kv_cost");
+          node.put("bytes_per_token", kv.bytesPerToken());
+          node.put("of_bf16", kv.ofBf16());
+          node.put("keeping_dollars_per_month", kv.keepingAMonth());
+          if (!Double.isNaN(kv.breakEven())) {
+            node.put("computing_again_dollars", kv.computingAgain());
+            node.put("break_even_reuses_per_month", kv.breakEven());
+          }
+        });
     json.put("seconds", report.seconds());
     json.put("tokens_per_second", Math.round(report.tokensPerSecond() * 10) / 10.0);
     json.put("runs", report.manifest().runs().size());

@@ -1,10 +1,12 @@
 package io.sparsefill.job.output;
 
 import io.sparsefill.job.TextTable;
+import io.sparsefill.kernels.KvDtype;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * What an output folder holds.
@@ -93,6 +95,18 @@ public record InspectionReport(
             .mapToLong(Manifest.Wave::tokens)
             .sum();
     return seconds() == 0 ? 0 : tokens / seconds();
+  }
+
+  /** What keys and values cost; empty where the folder has none. */
+  public Optional<KvCost> kvCost(KvCost.Prices prices) {
+    long bytes = sizes.get(Table.KV).bytes();
+    if (bytes == 0 || tokens() == 0) {
+      return Optional.empty();
+    }
+    Identity identity = new Identity(manifest.identity());
+    long bf16 =
+        2L * identity.layers() * KvDtype.BF16.tokenBytes(identity.kvHeads(), identity.headDim());
+    return Optional.of(new KvCost(bytes, tokens(), bf16, prefillSeconds, prices));
   }
 
   /** The report as lines of text. */

@@ -33,11 +33,21 @@ class WriteBenchTest {
   }
 
   @Test
+  void fp8IsWrittenWithItsScales() throws Exception {
+    int code =
+        WriteBench.run(
+            "--folder", folder.toString(), "--kv-dtype", "fp8", "--mb", "3", "--rounds", "1");
+    assertThat(code).isZero();
+    assertThat(folder).isEmptyDirectory();
+  }
+
+  @Test
   void wrongArgumentsAreUsage() throws Exception {
     assertThat(WriteBench.run("--threads", "2")).isEqualTo(2);
     assertThat(WriteBench.run("--folder", folder.toString(), "--kv-compression", "gzip"))
         .isEqualTo(2);
     assertThat(WriteBench.run("--folder", folder.toString(), "--threads", "0")).isEqualTo(2);
+    assertThat(WriteBench.run("--folder", folder.toString(), "--kv-dtype", "e5m2")).isEqualTo(2);
     assertThat(folder).isEmptyDirectory();
   }
 }

@@ -48,6 +48,11 @@ class InspectionTest {
     assertThat(report.density().count()).isEqualTo(2);
     assertThat(report.density().mean()).isEqualTo(0.5);
     assertThat(report.prefillSeconds()).isEqualTo(0.5);
+    KvCost cost = report.kvCost(KvCost.Prices.USUAL).orElseThrow();
+    assertThat(cost.bytes()).isEqualTo(report.sizes().get(Table.KV).bytes()).isPositive();
+    assertThat(cost.tokens()).isEqualTo(29);
+    assertThat(cost.bf16PerToken()).as("2 layers, 2 heads of 4, 2 bytes").isEqualTo(64);
+    assertThat(cost.prefillSeconds()).isEqualTo(0.5);
     assertThat(report.errors()).containsExactly("'bad': because");
     assertThat(report.writer()).isNull();
     assertThat(report.text().lines())
