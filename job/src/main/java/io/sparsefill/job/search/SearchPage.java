@@ -50,7 +50,10 @@ record SearchPage(
       sections.add(
           new Section(
               "Shared tiles",
-              "The densities that candidates were tried at, and how many heads got a pattern of each.",
+              "The densities that candidates were tried at, and how many heads got a pattern of each. Tiles went where they"
+                  + " lower the squared error of a layer's output most, relative to that output, over all queries and the"
+                  + " last 64 added up; it is %s, mean over layers."
+                      .formatted(Unit.NUMBER.format(summary.layerError())),
               List.of(table("level", HeadTotal.byLevel(choice, budget)))));
     }
     sections.add(

@@ -36,10 +36,12 @@ public record Budget(double density, double tolerance, List<Double> levels) {
    * @throws IllegalArgumentException if heads shall share and these levels leave no choice
    */
   public static Budget of(double density, double tolerance, List<Double> factors, double cheapest) {
-    DoubleStream levels = factors.stream().mapToDouble(factor -> factor * density).sorted();
+    DoubleStream levels =
+        factors.stream().mapToDouble(factor -> Math.round(factor * density * 1e9) / 1e9).sorted();
     List<Double> possible =
         levels.filter(level -> level < 1 && level * (1 + tolerance) >= cheapest).boxed().toList();
-    if (factors.size() > 1 && (possible.size() < 2 || possible.get(0) > density)) {
+    if (factors.size() > 1
+        && (possible.size() < 2 || possible.get(0) > density * (1 + tolerance))) {
       throw new IllegalArgumentException(
           String.format(
               Locale.ROOT,

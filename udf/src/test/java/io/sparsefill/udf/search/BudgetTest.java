@@ -14,6 +14,9 @@ class BudgetTest {
         .as("0.125 is within the tolerance of the cheapest, 1 is dense")
         .containsExactly(0.125, 0.25, 0.5);
     assertThat(Budget.of(0.25, 0.03, List.of(2.0, 1.0), 0.2).levels()).containsExactly(0.25, 0.5);
+    assertThat(Budget.of(0.35, 0.03, List.of(0.75, 1.5), 0.2).levels())
+        .as("not 0.26249999999999996")
+        .containsExactly(0.2625, 0.525);
   }
 
   @Test
