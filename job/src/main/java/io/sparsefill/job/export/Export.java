@@ -30,8 +30,9 @@ import org.apache.spark.util.SerializableConfiguration;
 
 /**
  * {@code sparsefill export}: a Spark job, a task per document, that writes stored caches as files
- * of a serving engine. A task has a few blocks in memory, however long the document is. All is
- * checked before the first file is made, and the files of all documents appear together.
+ * of a serving engine. A task has a few blocks and 64 MiB in memory at most, however long the
+ * document is. All is checked before the first file is made, and the files of all documents appear
+ * together.
  */
 public final class Export {
   private static final ObjectMapper JSON =

@@ -50,8 +50,7 @@ class PythonReadersTest {
 
   private record Ended(int code, String output) {
     String lastLine() {
-      String[] lines = output.strip().split("\n");
-      return lines[lines.length - 1];
+      return output.strip().lines().reduce("", (before, line) -> line);
     }
   }
 
@@ -136,7 +135,9 @@ class PythonReadersTest {
     needs("numpy", "pyspark.sql");
     compareWithReader(
         snippet("newest =", "import pyarrow"),
-        "from pyspark.sql import SparkSession\n"
-            + "spark = SparkSession.builder.master('local[1]').getOrCreate()\n");
+        """
+        from pyspark.sql import SparkSession
+        spark = SparkSession.builder.master('local[1]').getOrCreate()
+        """);
   }
 }

@@ -140,7 +140,7 @@ class KvReaderTest {
   private static long footer(Path file) throws IOException {
     byte[] bytes = Files.readAllBytes(file);
     int at = bytes.length - 8;
-    return 8
+    return 8L
         + ((bytes[at] & 255)
             | (bytes[at + 1] & 255) << 8
             | (bytes[at + 2] & 255) << 16
