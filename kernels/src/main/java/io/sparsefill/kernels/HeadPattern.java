@@ -122,6 +122,14 @@ public sealed interface HeadPattern {
   }
 
   /**
+   * Columns and diagonals in number as vertical-slash has them, chosen in another way.
+   *
+   * @param sizes how many
+   * @param choice which
+   */
+  record ChosenLines(VerticalSlash sizes, LineChoice choice) implements Lines {}
+
+  /**
    * The key columns of vertical-slash, and of its diagonals the main one alone (MInference section
    * 4, ablation "only vertical"). A query sees itself and its tile's keys before it.
    *

@@ -8,6 +8,7 @@ import io.sparsefill.job.run.OptionValues;
 import io.sparsefill.job.run.RunOption;
 import io.sparsefill.job.run.SessionScope;
 import io.sparsefill.kernels.attention.AttentionMode;
+import io.sparsefill.kernels.attention.Refinement;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -61,6 +62,21 @@ final class DoctorCommand implements Callable<Integer> {
           .put("backends", backends)
           .put("source", mode.source())
           .put("summary", mode.summary());
+    }
+    ArrayNode refinements = json.putArray("refinements");
+    for (Refinement refinement : Refinement.values()) {
+      table.add(
+          "MODE" + refinement.form(),
+          "",
+          refinement.backends(),
+          refinement.source(),
+          refinement.summary());
+      refinements
+          .addObject()
+          .put("form", refinement.form())
+          .put("backends", refinement.backends())
+          .put("source", refinement.source())
+          .put("summary", refinement.summary());
     }
     print(table, json);
     return ExitCode.DONE;

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.sparsefill.kernels.attention.AttentionMode;
+import io.sparsefill.kernels.attention.Refinement;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -64,6 +65,10 @@ class DoctorCommandTest {
     assertThat(modes).hasSize(AttentionMode.values().length);
     for (AttentionMode mode : AttentionMode.values()) {
       assertThat(doctor.out()).contains(mode.form(), mode.source(), mode.summary());
+    }
+    assertThat(doctor.json().path("refinements")).hasSize(Refinement.values().length);
+    for (Refinement refinement : Refinement.values()) {
+      assertThat(doctor.out()).contains("MODE" + refinement.form(), refinement.summary());
     }
     JsonNode triShape = modes.get(AttentionMode.TRI_SHAPE.ordinal());
     assertThat(triShape.path("form").asText()).isEqualTo("tri-shape[:INITIAL:LOCAL:LAST]");

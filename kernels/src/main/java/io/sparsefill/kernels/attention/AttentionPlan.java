@@ -1,6 +1,7 @@
 package io.sparsefill.kernels.attention;
 
 import io.sparsefill.kernels.HeadPattern;
+import io.sparsefill.kernels.LineChoice;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -16,11 +17,14 @@ import java.util.List;
 public final class AttentionPlan {
   private final String name;
   private final AttentionMode mode;
+  private final LineChoice choice;
   private final List<List<HeadPattern>> layers;
 
-  private AttentionPlan(String name, AttentionMode mode, List<List<HeadPattern>> layers) {
+  private AttentionPlan(
+      String name, AttentionMode mode, LineChoice choice, List<List<HeadPattern>> layers) {
     this.name = name;
     this.mode = mode;
+    this.choice = choice;
     this.layers = layers;
   }
 
@@ -29,21 +33,23 @@ public final class AttentionPlan {
    *
    * @param attention a word of {@link AttentionMode}, sizes behind it: {@code minference} takes a
    *     pattern for each head and runs those densely where that is not dearer; {@code dense}; and
-   *     others, which compute what they say
+   *     others, which compute what they say; then each {@link Refinement} behind a plus
    * @param patternsJson content of a pattern file, for modes that take a pattern for each head;
    *     null takes MInference's default sizes
    * @throws IllegalArgumentException saying what is accepted
    */
   public static AttentionPlan parse(String attention, String patternsJson, int layers, int heads) {
-    String[] words = attention.split(":", -1);
+    List<String> parts = List.of(attention.split("\\+", -1));
+    String[] words = parts.get(0).split(":", -1);
     AttentionMode mode = AttentionMode.of(words[0]).orElseThrow(() -> unknown(attention, ""));
+    LineChoice choice = choice(attention, parts.subList(1, parts.size()));
     int[] sizes = sizes(attention, words);
     if (sizes.length == 0 && mode.takesTable()) {
       PatternTable table =
           patternsJson == null
               ? PatternTable.uniform(PatternTable.DEFAULT, layers, heads)
               : PatternTable.parse(patternsJson, layers, heads);
-      return new AttentionPlan(attention, mode, perHead(mode, table));
+      return refined(attention, mode, choice, perHead(mode, table));
     }
     HeadPattern pattern = mode.pattern(sizes).orElseThrow(() -> unknown(attention, ""));
     if (patternsJson != null) {
@@ -52,12 +58,44 @@ public final class AttentionPlan {
               .formatted(AttentionMode.withTable(), attention));
     }
     List<HeadPattern> same = Collections.nCopies(heads, pattern);
-    return new AttentionPlan(attention, mode, Collections.nCopies(layers, same));
+    return refined(attention, mode, choice, Collections.nCopies(layers, same));
+  }
+
+  private static LineChoice choice(String attention, List<String> words) {
+    try {
+      return Refinements.parse(words);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(
+          "Unknown attention '" + attention + "': " + e.getMessage(), e);
+    }
+  }
+
+  private static AttentionPlan refined(
+      String name, AttentionMode mode, LineChoice choice, List<List<HeadPattern>> layers) {
+    if (choice.equals(LineChoice.LAST_QUERIES)) {
+      return new AttentionPlan(name, mode, choice, layers);
+    }
+    boolean lines =
+        layers.stream()
+            .flatMap(List::stream)
+            .anyMatch(pattern -> pattern instanceof HeadPattern.VerticalSlash);
+    if (mode == AttentionMode.STATIC || !lines) {
+      throw new IllegalArgumentException(
+          "Cannot use --attention %s: %s needs heads that choose columns and diagonals for each document, as those of vertical-slash"
+              .formatted(name, name.substring(name.indexOf('+'))));
+    }
+    List<List<HeadPattern>> refined =
+        layers.stream()
+            .map(layer -> layer.stream().map(head -> Refinements.apply(choice, head)).toList())
+            .toList();
+    return new AttentionPlan(name, mode, choice, refined);
   }
 
   /** Whether an option takes a pattern for each head, from a file where there is one. */
   public static boolean readsPatterns(String attention) {
-    return AttentionMode.of(attention).map(AttentionMode::takesTable).orElse(false);
+    return AttentionMode.of(attention.split("\\+", -1)[0])
+        .map(AttentionMode::takesTable)
+        .orElse(false);
   }
 
   private static List<List<HeadPattern>> perHead(AttentionMode mode, PatternTable table) {
@@ -115,7 +153,7 @@ public final class AttentionPlan {
 
   /** Whether an option means that; its numbers then depend on the order of documents. */
   public static boolean keepsLines(String attention) {
-    return attention.split(":", -1)[0].equals(AttentionMode.STATIC.word());
+    return attention.split("[:+]", -1)[0].equals(AttentionMode.STATIC.word());
   }
 
   /**
@@ -131,11 +169,16 @@ public final class AttentionPlan {
               .formatted(
                   name, backend, String.join(", ", mode.backends()), mode.backends().get(0)));
     }
+    if (!choice.equals(LineChoice.LAST_QUERIES) && !backend.equals("cpu")) {
+      throw new IllegalArgumentException(
+          "Cannot compute --attention %s by %s: only the CPU backend has %s; use --backend cpu"
+              .formatted(name, backend, name.substring(name.indexOf('+'))));
+    }
   }
 
   /** Whether an index looks at the queries of all tokens, whichever of its rows are wanted. */
   public boolean readsAllQueries() {
-    return mode == AttentionMode.INF_LLM;
+    return mode == AttentionMode.INF_LLM || choice.probes() > 0;
   }
 
   /** The option's word, with its sizes. */

@@ -48,6 +48,9 @@ public record LineSelection(int[] verticals, int[] distances) {
 
   /** How many columns a pattern selects among T tokens. */
   public static int verticalCount(HeadPattern.Lines pattern, int tokens) {
+    if (pattern instanceof HeadPattern.ChosenLines chosen) {
+      return verticalCount(chosen.sizes(), tokens);
+    }
     if (pattern instanceof HeadPattern.VerticalSlash both) {
       return Math.min(tokens, Math.max(both.vertical(), SMALLEST_VERTICAL));
     }
@@ -57,8 +60,11 @@ public record LineSelection(int[] verticals, int[] distances) {
     return pattern instanceof HeadPattern.GivenLines given ? given.verticals().length : 1;
   }
 
-  /** How many distances a pattern selects among T tokens. */
+  /** How many distances a pattern selects among T tokens; of bands, 64 in each. */
   public static int slashCount(HeadPattern.Lines pattern, int tokens) {
+    if (pattern instanceof HeadPattern.ChosenLines chosen) {
+      return slashCount(chosen.sizes(), tokens);
+    }
     if (pattern instanceof HeadPattern.VerticalSlash both) {
       return Math.min(tokens, Math.max(both.slash(), SMALLEST_SLASH));
     }
@@ -66,6 +72,18 @@ public record LineSelection(int[] verticals, int[] distances) {
       return Math.min(tokens, Math.max(only.slash(), SMALLEST_SLASH));
     }
     return pattern instanceof HeadPattern.GivenLines given ? given.distances().length : 1;
+  }
+
+  /**
+   * Selects in another way.
+   *
+   * @param vertical score of each key column [T]
+   * @param slash score of each diagonal [T]; index t is distance T - 1 - t
+   */
+  public static LineSelection of(HeadPattern.ChosenLines pattern, float[] vertical, float[] slash) {
+    return pattern.choice().bands()
+        ? new BandSelection(vertical, slash).of(pattern.sizes())
+        : of((HeadPattern.Lines) pattern.sizes(), vertical, slash);
   }
 
   /**

@@ -58,6 +58,10 @@ public final class PatternCost {
       // In a sliding window no column stays in sight.
       int columns = shape.window() == 0 ? TileIndex.tiles(verticals) : 0;
       long estimated = lines instanceof HeadPattern.GivenLines ? 0 : estimate();
+      if (lines instanceof HeadPattern.ChosenLines chosen) {
+        // A row of probes sees half of the keys.
+        estimated += estimate.rows() * tiles * chosen.choice().probes() / (2 * TILE);
+      }
       return estimated + rows(0, columns + TileIndex.tiles(slashes));
     }
     if (pattern instanceof HeadPattern.BlockSparse blocks) {

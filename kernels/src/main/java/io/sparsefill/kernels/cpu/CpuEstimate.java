@@ -3,6 +3,9 @@ package io.sparsefill.kernels.cpu;
 import static io.sparsefill.kernels.attention.TileIndex.TILE;
 
 import io.sparsefill.kernels.AttentionShape;
+import io.sparsefill.kernels.LineChoice;
+import io.sparsefill.kernels.attention.LineMeans;
+import io.sparsefill.kernels.attention.ProbeRows;
 import io.sparsefill.kernels.attention.TileIndex;
 import io.sparsefill.kernels.attention.TopK;
 import java.nio.FloatBuffer;
@@ -13,9 +16,6 @@ import java.util.Arrays;
  * scores for block-sparse (MInference, arXiv 2407.02490, algorithms 2 and 3).
  */
 final class CpuEstimate {
-  /** Queries at the end of the document that the lines are estimated from. */
-  static final int LAST_QUERIES = 64;
-
   private static final float LOG2_E = 1.44269504f;
 
   private final TileMath math;
@@ -42,9 +42,40 @@ final class CpuEstimate {
 
   /** Scores of one head's lines: two passes over the keys, so that no [64, T] matrix is kept. */
   Lines lines(int head) {
+    return lines(head, ProbeRows.last(shape.tokens()), false);
+  }
+
+  /**
+   * Scores of one head's lines by other ways than MInference's: means over rows, of which the last
+   * ones also count by themselves.
+   */
+  Lines lines(int head, LineChoice choice) {
+    ProbeRows last = ProbeRows.last(shape.tokens());
+    Lines sums = lines(head, last, true);
+    LineMeans ofLast = new LineMeans(shape);
+    LineMeans ofAll = new LineMeans(shape);
+    ofLast.add(last, sums.vertical(), sums.slash());
+    ofAll.add(last, sums.vertical(), sums.slash());
+    for (ProbeRows rows : ProbeRows.along(shape, choice.probes())) {
+      Lines more = lines(head, rows, true);
+      ofAll.add(rows, more.vertical(), more.slash());
+    }
+    return new Lines(
+        LineMeans.larger(ofLast.vertical(), ofAll.vertical()),
+        LineMeans.larger(ofLast.slash(), ofAll.slash()));
+  }
+
+  /**
+   * Sums over some rows.
+   *
+   * @param apart whether the nearest distances do not count for columns, nor the first columns for
+   *     diagonals, as {@link LineMeans} says
+   */
+  private Lines lines(int head, ProbeRows probes, boolean apart) {
     int tokens = shape.tokens();
-    int rows = Math.min(LAST_QUERIES, tokens);
-    int row0 = tokens - rows;
+    int row0 = probes.first();
+    int rows = probes.count();
+    int tiles = TileIndex.tiles(row0 + rows);
     int padded = (rows + 3) & ~3;
     float[] queries = new float[TILE * shape.headDim()];
     loadRows(head, row0, rows, queries);
@@ -57,7 +88,7 @@ final class CpuEstimate {
     float[] sum = new float[TILE * TileMath.SUM_LANES];
     Arrays.fill(max, Float.NEGATIVE_INFINITY);
     int firstTile = shape.firstKey(row0) / TILE;
-    for (int tile = firstTile; tile < TileIndex.tiles(tokens); tile++) {
+    for (int tile = firstTile; tile < tiles; tile++) {
       scores(queries, padded, head, row0, rows, tile * TILE, s);
       math.softmax(s, padded, max, sum, sum, 0);
     }
@@ -71,17 +102,35 @@ final class CpuEstimate {
     }
     float[] vertical = new float[tokens + TILE];
     float[] slash = new float[tokens + 2 * TILE];
-    for (int tile = firstTile; tile < TileIndex.tiles(tokens); tile++) {
+    for (int tile = firstTile; tile < tiles; tile++) {
       int key = tile * TILE;
       scores(queries, padded, head, row0, rows, key, s);
       math.probabilities(s, padded, max, weight);
       for (int r = 0; r < rows; r++) {
-        math.add(vertical, key, s, r * TILE, TILE);
-        // Key j of query row0 + r lies on diagonal t = j + (rows - 1 - r).
-        math.add(slash, key + rows - 1 - r, s, r * TILE, TILE);
+        // Key j of query q lies on diagonal t = j + (T - 1 - q).
+        int q = row0 + r;
+        int diagonal = key + tokens - 1 - q;
+        if (apart && key + TILE > q - LineMeans.NEAREST_OF_COLUMNS + 1) {
+          int counting = Math.max(0, q - LineMeans.NEAREST_OF_COLUMNS + 1 - key);
+          addSome(vertical, key, s, r * TILE, counting);
+        } else {
+          math.add(vertical, key, s, r * TILE, TILE);
+        }
+        if (apart && key < LineMeans.FIRST_OF_DIAGONALS) {
+          int skip = LineMeans.FIRST_OF_DIAGONALS - key;
+          addSome(slash, diagonal + skip, s, r * TILE + skip, TILE - skip);
+        } else {
+          math.add(slash, diagonal, s, r * TILE, TILE);
+        }
       }
     }
     return new Lines(Arrays.copyOf(vertical, tokens), Arrays.copyOf(slash, tokens));
+  }
+
+  private static void addSome(float[] target, int at, float[] s, int from, int count) {
+    for (int i = 0; i < count; i++) {
+      target[at + i] += s[from + i];
+    }
   }
 
   private void scores(

@@ -50,6 +50,10 @@ final class CpuIndexing {
 
     @Override
     public LineSelection lines(HeadPattern.Lines pattern) {
+      if (pattern instanceof HeadPattern.ChosenLines chosen) {
+        CpuEstimate.Lines means = estimate.lines(head, chosen.choice());
+        return LineSelection.of(chosen, means.vertical(), means.slash());
+      }
       CpuEstimate.Lines scores = estimate.lines(head);
       return LineSelection.of(pattern, scores.vertical(), scores.slash());
     }

@@ -124,7 +124,9 @@ final class IndexPlan {
     this.tiles = TileIndex.tiles(shape.tokens());
     this.kernels = kernels;
     for (HeadPattern pattern : patterns) {
-      if (pattern instanceof HeadPattern.TopKeys || pattern instanceof HeadPattern.Retrieved) {
+      if (pattern instanceof HeadPattern.TopKeys
+          || pattern instanceof HeadPattern.Retrieved
+          || pattern instanceof HeadPattern.ChosenLines) {
         throw new IllegalArgumentException(
             "Cannot index %s on CUDA: only the CPU backend has it; use --backend cpu"
                 .formatted(pattern));

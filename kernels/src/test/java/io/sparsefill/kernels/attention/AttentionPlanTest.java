@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sparsefill.kernels.HeadPattern;
+import io.sparsefill.kernels.LineChoice;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -261,5 +262,73 @@ class AttentionPlanTest {
     }
     assertThat(AttentionPlan.parse("static:100:800", null, 1, 1).keepsLines()).isTrue();
     assertThat(AttentionPlan.parse("vertical-slash:100:800", null, 1, 1).keepsLines()).isFalse();
+  }
+
+  static Stream<Arguments> refinedForms() {
+    HeadPattern.VerticalSlash sizes = new HeadPattern.VerticalSlash(100, 800);
+    return Stream.of(
+        Arguments.of(
+            "vertical-slash:100:800+probes:64",
+            new HeadPattern.ChosenLines(sizes, new LineChoice(64, false))),
+        Arguments.of(
+            "vertical-slash:100:800+bands",
+            new HeadPattern.ChosenLines(sizes, new LineChoice(0, true))),
+        Arguments.of(
+            "vertical-slash:100:800+bands+probes:512",
+            new HeadPattern.ChosenLines(sizes, new LineChoice(512, true))));
+  }
+
+  @ParameterizedTest
+  @MethodSource("refinedForms")
+  void refinementsFollowBehindPluses(String option, HeadPattern pattern) {
+    AttentionPlan plan = AttentionPlan.parse(option, null, 2, 3);
+    assertThat(plan.name()).isEqualTo(option);
+    assertThat(plan.layer(1)).hasSize(3).containsOnly(pattern);
+    assertThat(plan.readsAllQueries()).isEqualTo(option.contains("probes"));
+    assertThatCode(() -> plan.checkBackend("cpu")).doesNotThrowAnyException();
+    assertThatThrownBy(() -> plan.checkBackend("cuda"))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage(
+            "Cannot compute --attention %s by cuda: only the CPU backend has %s; use --backend cpu"
+                .formatted(option, option.substring(option.indexOf('+'))));
+  }
+
+  @Test
+  void refinedHeadsOfATableKeepTheirPatternsAndTheDispatch() {
+    String file =
+        "[{\"0\": [\"stream_llm\", 100, 800, 1], \"1\": [\"vertical_and_slash\", 9, 8, 1]}]";
+    String option = "minference+bands";
+    assertThat(AttentionPlan.readsPatterns(option)).isTrue();
+    assertThat(AttentionPlan.keepsLines("static+bands")).isTrue();
+    AttentionPlan plan = AttentionPlan.parse(option, file, 1, 2);
+    assertThat(plan.dispatch()).isTrue();
+    HeadPattern.VerticalSlash sizes = new HeadPattern.VerticalSlash(9, 8);
+    assertThat(plan.layer(0))
+        .containsExactly(
+            new HeadPattern.AShape(100, 800),
+            new HeadPattern.ChosenLines(sizes, new LineChoice(0, true)));
+    assertThat(plan.digest())
+        .isNotEqualTo(AttentionPlan.parse("minference+probes:8", file, 1, 2).digest())
+        .isNotEqualTo(AttentionPlan.parse("minference", file, 1, 2).digest());
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "minference+, '+' is none of +probes:N; +bands",
+    "minference+band, '+band' is none of +probes:N",
+    "minference+bands:3, '+bands:3' is none of",
+    "minference+bands+bands, +bands is there twice",
+    "minference+probes, '+probes' is none of",
+    "minference+probes:0, there are 1 to 512 probes; not 0",
+    "minference+probes:513, there are 1 to 512 probes; not 513",
+    "dense+bands, Cannot use --attention dense+bands: +bands needs heads that choose columns",
+    "static:1:1+bands, Cannot use --attention static:1:1+bands: +bands needs heads that choose",
+    "a-shape:1:1+bands, Cannot use --attention a-shape:1:1+bands: +bands needs heads",
+    "vertical-only:9+probes:8, +probes:8 needs heads that choose columns and diagonals"
+  })
+  void wrongRefinementsSayWhatIsAccepted(String option, String message) {
+    assertThatThrownBy(() -> AttentionPlan.parse(option, null, 1, 1))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining(message.replace(';', ','));
   }
 }

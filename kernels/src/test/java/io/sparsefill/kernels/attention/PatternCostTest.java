@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.HeadPattern;
+import io.sparsefill.kernels.LineChoice;
 import java.util.Random;
 import java.util.TreeSet;
 import java.util.stream.IntStream;
@@ -142,6 +143,18 @@ class PatternCostTest {
     assertThat(sparse(4096, patterns)).containsExactly(false, false, false, false, false);
     assertThat(sparse(8192, patterns)).containsExactly(false, false, true, true, true);
     assertThat(sparse(32768, patterns)).containsExactly(true, true, true, true, true);
+  }
+
+  /** Oracle: 64 rows along the document see half of the keys that the last 64 see. */
+  @Test
+  void probesAddTheirShareOfTheEstimate() {
+    AttentionShape shape = new AttentionShape(6400, 1, 1, 64, 1, 0);
+    HeadPattern.VerticalSlash sizes = new HeadPattern.VerticalSlash(64, 64);
+    PatternCost cost = new PatternCost(shape, 0, EstimateCost.CPU);
+    for (int probes : new int[] {0, 64, 512}) {
+      HeadPattern probed = new HeadPattern.ChosenLines(sizes, new LineChoice(probes, false));
+      assertThat(cost.atBest(probed) - cost.atBest(sizes)).isEqualTo(100L * probes / 128);
+    }
   }
 
   private static boolean[] sparse(int tokens, HeadPattern[] patterns) {

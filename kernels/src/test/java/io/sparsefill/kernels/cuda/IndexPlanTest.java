@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.HeadPattern;
+import io.sparsefill.kernels.LineChoice;
 import io.sparsefill.kernels.attention.HeadTiles;
 import io.sparsefill.kernels.attention.IndexBuilders;
 import io.sparsefill.kernels.attention.LineSelection;
@@ -216,7 +217,11 @@ class IndexPlanTest {
   void aPatternOfTheCpuAloneIsRefused() {
     AttentionShape shape = new AttentionShape(100, 2, 1, 64, 1, 0);
     for (HeadPattern pattern :
-        List.of(new HeadPattern.TopKeys(5), new HeadPattern.Retrieved(1, 2, 3))) {
+        List.of(
+            new HeadPattern.TopKeys(5),
+            new HeadPattern.Retrieved(1, 2, 3),
+            new HeadPattern.ChosenLines(
+                new HeadPattern.VerticalSlash(1, 1), new LineChoice(8, false)))) {
       List<HeadPattern> patterns = List.of(new HeadPattern.Dense(), pattern);
       assertThatThrownBy(() -> plan(patterns, shape, false, 0, IndexPlan.LIST_BYTES))
           .isInstanceOf(IllegalArgumentException.class)
