@@ -127,7 +127,14 @@ public sealed interface HeadPattern {
    * @param sizes how many
    * @param choice which
    */
-  record ChosenLines(VerticalSlash sizes, LineChoice choice) implements Lines {}
+  record ChosenLines(VerticalSlash sizes, LineChoice choice) implements Lines {
+    @Override
+    public String spelled() {
+      return sizes.spelled()
+          + (choice.probes() == 0 ? "" : "+probes:" + choice.probes())
+          + (choice.bands() ? "+bands" : "");
+    }
+  }
 
   /**
    * The key columns of vertical-slash, and of its diagonals the main one alone (MInference section
