@@ -17,6 +17,7 @@ import java.util.concurrent.Callable;
 import org.apache.hadoop.conf.Configuration;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -54,11 +55,7 @@ final class InspectCommand implements Callable<Integer> {
   @Option(names = "--count", paramLabel = "N", description = "how many tokens (default 8)")
   private int count = 8;
 
-  @Option(
-      names = "--gpu-price",
-      paramLabel = "DOLLARS",
-      description = "of the computing device, an hour (default 3)")
-  private double gpuPrice = KvCost.Prices.USUAL.gpuHour();
+  @Mixin private GpuPrice gpuPrice;
 
   @Option(
       names = "--storage-price",
@@ -98,7 +95,7 @@ final class InspectCommand implements Callable<Integer> {
 
   private KvCost.Prices prices() {
     try {
-      return new KvCost.Prices(gpuPrice, storagePrice);
+      return new KvCost.Prices(gpuPrice.perHour(), storagePrice);
     } catch (IllegalArgumentException e) {
       throw new UsageException(e.getMessage(), e);
     }

@@ -11,6 +11,16 @@ import io.sparsefill.kernels.KvDtype;
  * @param dtype element type
  * @param key T * G * D elements
  * @param value T * G * D elements
+ * @param keyScale what the key's elements are multiples of, little-endian fp32 {@code
+ *     [token][kv_head]}; null unless the type is {@link KvDtype#scaled}
+ * @param valueScale the same of the values
  */
 @SuppressWarnings("ArrayRecordComponent") // owns its bytes; it is never compared
-public record LayerCache(int layer, int tokens, KvDtype dtype, byte[] key, byte[] value) {}
+public record LayerCache(
+    int layer,
+    int tokens,
+    KvDtype dtype,
+    byte[] key,
+    byte[] value,
+    byte[] keyScale,
+    byte[] valueScale) {}
