@@ -34,6 +34,11 @@ public record CacheShape(
     return kvHeads * headDim * dtype.bytes();
   }
 
+  /** Bytes of the scales of one token's keys (and of its values) in one layer; mostly 0. */
+  public int tokenScaleBytes() {
+    return kvHeads * dtype.scaleBytes();
+  }
+
   /** Bytes of one layer's keys (and of its values). */
   public long layerBytes() {
     return (long) tokens * tokenBytes();

@@ -4,7 +4,7 @@ import io.sparsefill.kernels.KvDtype;
 
 /**
  * Keys and values of one whole layer of a document: little-endian, C-contiguous {@code
- * [token][kv_head][head_dim]}, keys after RoPE.
+ * [token][kv_head][head_dim]}, keys after RoPE. {@link io.sparsefill.udf.KvNumbers} reads them.
  *
  * @param layer 0-based layer
  * @param tokens T

@@ -62,26 +62,21 @@ final class TableCache implements StoredCache {
     byte[] key = new byte[(int) shape.layerBytes()];
     byte[] value = new byte[key.length];
     boolean scaled = shape.dtype().scaled();
-    byte[] keyScale = scaled ? new byte[shape.tokens() * scaleBytes()] : null;
-    byte[] valueScale = scaled ? new byte[shape.tokens() * scaleBytes()] : null;
+    byte[] keyScale = scaled ? new byte[shape.tokens() * shape.tokenScaleBytes()] : null;
+    byte[] valueScale = scaled ? new byte[keyScale.length] : null;
     try (KvBlocks blocks = blocks(layer)) {
       for (KvBlock block = blocks.next(); block != null; block = blocks.next()) {
         int at = block.tokenStart() * shape.tokenBytes();
         System.arraycopy(block.key(), 0, key, at, block.key().length);
         System.arraycopy(block.value(), 0, value, at, block.value().length);
         if (scaled) {
-          int scale = block.tokenStart() * scaleBytes();
-          System.arraycopy(block.keyScale(), 0, keyScale, scale, block.keyScale().length);
-          System.arraycopy(block.valueScale(), 0, valueScale, scale, block.valueScale().length);
+          int scaleAt = block.tokenStart() * shape.tokenScaleBytes();
+          System.arraycopy(block.keyScale(), 0, keyScale, scaleAt, block.keyScale().length);
+          System.arraycopy(block.valueScale(), 0, valueScale, scaleAt, block.valueScale().length);
         }
       }
     }
     return new LayerCache(layer, shape.tokens(), shape.dtype(), key, value, keyScale, valueScale);
-  }
-
-  /** Bytes of the scales of one token's keys (and of its values) in one layer. */
-  private int scaleBytes() {
-    return shape.kvHeads() * shape.dtype().scaleBytes();
   }
 
   @Override
@@ -137,26 +132,22 @@ final class TableCache implements StoredCache {
               bytes);
       throw broken(layer, block, is);
     }
-    int scales = found.tokenCount() * scaleBytes();
-    if (length(found.keyScale()) != scales || length(found.valueScale()) != scales) {
+    long scaleBytes = (long) found.tokenCount() * shape.tokenScaleBytes();
+    if (bytes(found.keyScale()) != scaleBytes || bytes(found.valueScale()) != scaleBytes) {
       String is =
           String.format(
               "has scales of %d and %d bytes, not twice %d",
-              length(found.keyScale()), length(found.valueScale()), scales);
+              bytes(found.keyScale()), bytes(found.valueScale()), scaleBytes);
       throw broken(layer, block, is);
     }
     if (!found.intact()) {
-      long checksum =
-          KvBlock.checksum(found.key(), found.value(), found.keyScale(), found.valueScale());
-      String is =
-          String.format("has bytes of crc32c %08x, stored is %08x", checksum, found.crc32c());
-      throw broken(layer, block, is);
+      throw broken(layer, block, "has bytes that do not fit their crc32c");
     }
     return found;
   }
 
-  private static int length(byte[] scales) {
-    return scales == null ? 0 : scales.length;
+  private static int bytes(byte[] scale) {
+    return scale == null ? 0 : scale.length;
   }
 
   private IOException broken(int layer, int block, String is) {

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.sparsefill.job.read.CacheShape;
 import io.sparsefill.job.read.SyntheticRun;
+import io.sparsefill.kernels.KvDtype;
 import io.sparsefill.udf.KvBlock;
 import java.io.ByteArrayOutputStream;
 import java.nio.file.Files;
@@ -170,6 +171,17 @@ class ExportCommandTest {
       run.forgetting(tokens -> null).commit(1, Map.of("a", 20));
     }
     refused("its tokens table has no file", "--to", "hf");
+  }
+
+  @Test
+  void fp8IsRefusedByEnginesWithoutIt() throws Exception {
+    CacheShape sizes = new CacheShape(1, 2, 2, 8, 16, KvDtype.FP8);
+    try (SyntheticRun run = SyntheticRun.open(out, "r1", sizes, SyntheticRun.identity(sizes))) {
+      run.commit(1, Map.of("a", 20));
+    }
+    for (String engine : new String[] {"hf", "vllm", "lmcache", "sglang", "llamacpp"}) {
+      refused("Cannot export keys and values of type fp8 to " + engine + ": it", "--to", engine);
+    }
   }
 
   @Test

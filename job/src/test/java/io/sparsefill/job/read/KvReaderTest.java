@@ -75,6 +75,26 @@ class KvReaderTest {
   }
 
   @Test
+  void fp8ComesWithItsScales() throws Exception {
+    CacheShape sizes = new CacheShape(1, 2, 2, 8, 16, KvDtype.FP8);
+    try (SyntheticRun run = SyntheticRun.open(out, "r1", sizes, SyntheticRun.identity(sizes))) {
+      run.commit(2, Map.of("a", 40));
+    }
+    StoredCache cache = KvReader.open(out.toString()).document("a");
+    LayerCache layer = cache.layer(1);
+    assertThat(layer.keyScale()).hasSize(40 * 2 * 4);
+    for (int b = 0; b < 3; b++) {
+      KvBlock written = SyntheticRun.block("a", cache.shape(), 1, b);
+      assertSame(cache.block(1, b), written);
+      assertThat(cache.block(1, b).valueScale()).isEqualTo(written.valueScale());
+      int at = b * 16 * 2 * 4;
+      int end = at + written.keyScale().length;
+      assertThat(Arrays.copyOfRange(layer.keyScale(), at, end)).isEqualTo(written.keyScale());
+      assertThat(Arrays.copyOfRange(layer.valueScale(), at, end)).isEqualTo(written.valueScale());
+    }
+  }
+
+  @Test
   void theNewestContentCounts() throws Exception {
     try (SyntheticRun run = SyntheticRun.open(out, "2026-01")) {
       run.commit(1, Map.of("a", 40, "b", 20)).commitRow("c", 9, DocumentStatus.OK, null);
@@ -164,7 +184,7 @@ class KvReaderTest {
     assertThatThrownBy(() -> flipped.layer(2))
         .isInstanceOf(IOException.class)
         .hasMessageContaining("'flipped' (run r1)")
-        .hasMessageContaining("layer 2, block 1 of 3 has bytes of crc32c")
+        .hasMessageContaining("layer 2, block 1 of 3 has bytes that do not fit their crc32c")
         .hasMessageEndingWith("run verify");
     assertThatThrownBy(() -> flipped.block(2, 1)).hasMessageContaining("crc32c");
     assertThat(flipped.layer(1).tokens()).isEqualTo(40);

@@ -176,6 +176,8 @@ public final class SyntheticRun implements AutoCloseable {
     int count = shape.blockTokens(block);
     byte[] key = numbers(random, shape, count);
     byte[] value = numbers(random, shape, count);
+    byte[] keyScale = scales(random, shape, count);
+    byte[] valueScale = scales(random, shape, count);
     return new KvBlock(
         layer,
         block,
@@ -184,7 +186,19 @@ public final class SyntheticRun implements AutoCloseable {
         shape.dtype(),
         key,
         value,
-        KvBlock.checksum(key, value));
+        keyScale,
+        valueScale,
+        KvBlock.checksum(key, value, keyScale, valueScale));
+  }
+
+  /** Any bytes, where the type has scales; else null. */
+  private static byte[] scales(Random random, CacheShape shape, int tokens) {
+    if (!shape.dtype().scaled()) {
+      return null;
+    }
+    byte[] scales = new byte[tokens * shape.tokenScaleBytes()];
+    random.nextBytes(scales);
+    return scales;
   }
 
   /** Bytes of any kind, but for exponents that could make a number infinite. */
