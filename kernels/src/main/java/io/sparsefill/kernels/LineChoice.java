@@ -1,5 +1,7 @@
 package io.sparsefill.kernels;
 
+import java.io.Serializable;
+
 /**
  * How the lines of a vertical-slash head are chosen, where it is not as MInference does. In all of
  * these a line's score is the mean weight that rows give to it, and what the lines hold that are
@@ -11,7 +13,7 @@ package io.sparsefill.kernels;
  * @param bands whether diagonals are chosen in bands of 64, of which each query tile computes one
  *     aligned key tile, instead of one by one
  */
-public record LineChoice(int probes, boolean bands) {
+public record LineChoice(int probes, boolean bands) implements Serializable {
   /** The most rows along the document. */
   public static final int MOST_PROBES = 512;
 

@@ -344,6 +344,14 @@ public final class Search {
               + " block_sparse heads, whatever the file says; leave block-sparse out of --candidates"
               + " for a file that runs the same there.");
     }
+    String refinement = Candidate.refinement(options.candidates());
+    if (!refinement.isEmpty()) {
+      report.println(
+          "The vertical_and_slash heads were searched with "
+              + refinement
+              + ", which the file does not say: run it with --attention minference"
+              + refinement);
+    }
     report.printf(
         "Patterns in %s; scores.parquet and index.html in %s%n",
         summary.output(), summary.report());

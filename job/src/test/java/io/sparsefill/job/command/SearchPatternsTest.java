@@ -93,6 +93,44 @@ class SearchPatternsTest {
         .expect(0);
   }
 
+  /** Oracle: the file is a pattern file, and the command says with which attention it runs. */
+  @Test
+  void linesThatAreChosenInAnotherWayAreSearchedThatWay() throws IOException {
+    String bands = "vertical-slash:30:600+bands+probes:16,vertical-slash:300:300+bands+probes:16";
+    Cli cli =
+        Cli.run(
+            "search-patterns",
+            "--model",
+            Cli.MODEL,
+            "--calibration",
+            calibration,
+            "--output",
+            output,
+            "--candidates",
+            bands,
+            "--density",
+            DENSITY,
+            "--lengths",
+            1000);
+    assertThat(cli.expect(0).json().get("density").asDouble())
+        .isBetween(0.8 * DENSITY, 1.03 * DENSITY);
+    String attention = "--attention minference+bands+probes:16";
+    assertThat(cli.out()).contains("run it with " + attention);
+    PatternTable table = PatternTable.parse(Files.readString(output), LAYERS, HEADS);
+    assertThat(table.layer(0)).allSatisfy(e -> assertThat(e.pattern()).startsWith("vertical"));
+    Cli.run(
+            "plan",
+            "--model",
+            Cli.MODEL,
+            "--input",
+            calibration,
+            "--attention",
+            "minference+bands+probes:16",
+            "--patterns",
+            output)
+        .expect(0);
+  }
+
   /** The oracle: a choice made again from the rows of the scores, without ties. */
   private static void checkScores(List<Row> rows, PatternTable table, double meanError) {
     double sum = 0;

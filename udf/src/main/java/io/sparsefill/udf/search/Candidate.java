@@ -1,6 +1,7 @@
 package io.sparsefill.udf.search;
 
 import io.sparsefill.kernels.HeadPattern;
+import io.sparsefill.kernels.LineChoice;
 import io.sparsefill.kernels.attention.AttentionPlan;
 import io.sparsefill.kernels.attention.LineSelection;
 import io.sparsefill.kernels.attention.PatternTable;
@@ -18,8 +19,10 @@ import java.util.List;
  * @param kind what it is
  * @param first first part of the ratio; 0 for block-sparse
  * @param second second part
+ * @param choice how lines are chosen; {@link LineChoice#LAST_QUERIES} for other patterns too
  */
-public record Candidate(String name, Kind kind, int first, int second) implements Serializable {
+public record Candidate(String name, Kind kind, int first, int second, LineChoice choice)
+    implements Serializable {
   /** The patterns that MInference's files can hold. */
   public enum Kind {
     /** Columns and diagonals. */
@@ -56,21 +59,54 @@ public record Candidate(String name, Kind kind, int first, int second) implement
       }
       candidates.add(candidate);
     }
+    refuseMixedChoices(list, candidates);
     return List.copyOf(candidates);
+  }
+
+  private static void refuseMixedChoices(String list, List<Candidate> candidates) {
+    long choices =
+        candidates.stream()
+            .filter(candidate -> candidate.kind == Kind.VERTICAL_SLASH)
+            .map(Candidate::choice)
+            .distinct()
+            .count();
+    if (choices > 1) {
+      throw new IllegalArgumentException(
+          "Cannot search among '%s': a pattern file does not say what follows a plus; give all vertical-slash candidates the same"
+              .formatted(list));
+    }
+  }
+
+  /**
+   * What follows a plus on the vertical-slash candidates, with the plus; empty if nothing does.
+   * Patterns that were searched with it must run with it.
+   */
+  public static String refinement(List<Candidate> candidates) {
+    return candidates.stream()
+        .filter(candidate -> candidate.name.contains("+"))
+        .map(candidate -> candidate.name.substring(candidate.name.indexOf('+')))
+        .findFirst()
+        .orElse("");
   }
 
   private static Candidate of(String word) {
     HeadPattern pattern = AttentionPlan.parse(word, null, 1, 1).layer(0).get(0);
     // Other modes compute the same patterns by tables of their own.
     String mode = word.split(":", 2)[0];
+    LineChoice plain = LineChoice.LAST_QUERIES;
+    if (mode.equals("vertical-slash") && pattern instanceof HeadPattern.ChosenLines chosen) {
+      HeadPattern.VerticalSlash lines = chosen.sizes();
+      return new Candidate(
+          word, Kind.VERTICAL_SLASH, lines.vertical(), lines.slash(), chosen.choice());
+    }
     if (mode.equals("vertical-slash") && pattern instanceof HeadPattern.VerticalSlash lines) {
-      return new Candidate(word, Kind.VERTICAL_SLASH, lines.vertical(), lines.slash());
+      return new Candidate(word, Kind.VERTICAL_SLASH, lines.vertical(), lines.slash(), plain);
     }
     if (mode.equals("a-shape") && pattern instanceof HeadPattern.AShape aShape) {
-      return new Candidate(word, Kind.A_SHAPE, aShape.initial(), aShape.local());
+      return new Candidate(word, Kind.A_SHAPE, aShape.initial(), aShape.local(), plain);
     }
     if (mode.equals("block-sparse")) {
-      return new Candidate(word, Kind.BLOCK_SPARSE, 0, 1);
+      return new Candidate(word, Kind.BLOCK_SPARSE, 0, 1, plain);
     }
     throw new IllegalArgumentException(
         "Cannot search with candidate '%s': a pattern file holds vertical-slash:V:S, a-shape[:INITIAL:LOCAL] and block-sparse"
@@ -102,6 +138,13 @@ public record Candidate(String name, Kind kind, int first, int second) implement
 
   /** The member of a size. */
   public HeadPattern at(int size) {
+    HeadPattern plain = plainAt(size);
+    return choice.equals(LineChoice.LAST_QUERIES)
+        ? plain
+        : new HeadPattern.ChosenLines((HeadPattern.VerticalSlash) plain, choice);
+  }
+
+  private HeadPattern plainAt(int size) {
     int share = (int) Math.round((double) size * first / ((double) first + second));
     return switch (kind) {
       case VERTICAL_SLASH ->
@@ -117,9 +160,9 @@ public record Candidate(String name, Kind kind, int first, int second) implement
     };
   }
 
-  /** The member of a size as a pattern file holds it. */
+  /** The member of a size as a pattern file holds it, which does not say how lines are chosen. */
   public PatternTable.Entry entry(int size, double score) {
-    HeadPattern pattern = at(size);
+    HeadPattern pattern = plainAt(size);
     if (pattern instanceof HeadPattern.VerticalSlash lines) {
       return new PatternTable.Entry("vertical_and_slash", lines.vertical(), lines.slash(), score);
     }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sparsefill.kernels.HeadPattern;
+import io.sparsefill.kernels.LineChoice;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -81,12 +82,28 @@ class CandidateTest {
         "vertical-slash:1 | Unknown attention 'vertical-slash:1'",
         "vertical-slash:1:2,vertical-slash:2:4 | vertical-slash:2:4 is there twice",
         "block-sparse,block-sparse:7 | block-sparse:7 is there twice",
+        "vertical-slash:1:2+bands,vertical-slash:5:4 | give all vertical-slash candidates the same",
+        "a-shape:1:2+bands | Cannot use --attention a-shape:1:2+bands",
         "block-sparse, | Unknown attention ''",
       })
   void whatIsNoCandidateIsRefused(String list, String message) {
     assertThatThrownBy(() -> Candidate.parse(list))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining(message);
+  }
+
+  /** Oracle: the file holds the sizes, as the same candidate without what follows the plus. */
+  @Test
+  void linesAreChosenAsTheCandidatesSayAndTheFileHoldsSizesAlone() {
+    String list = "vertical-slash:500:1500+bands+probes:64, a-shape:1:1";
+    List<Candidate> candidates = Candidate.parse(list);
+    HeadPattern.VerticalSlash sizes = new HeadPattern.VerticalSlash(1_000, 3_000);
+    assertThat(candidates.get(0).at(4_000))
+        .isEqualTo(new HeadPattern.ChosenLines(sizes, new LineChoice(64, true)));
+    assertThat(candidates.get(0).entry(4_000, 1).toPattern()).isEqualTo(sizes);
+    assertThat(candidates.get(1).at(2)).isEqualTo(new HeadPattern.AShape(64, 64));
+    assertThat(Candidate.refinement(candidates)).isEqualTo("+bands+probes:64");
+    assertThat(Candidate.refinement(Candidate.parse(Candidate.DEFAULT_SPACE))).isEmpty();
   }
 
   @Test
