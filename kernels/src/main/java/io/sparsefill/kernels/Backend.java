@@ -123,7 +123,7 @@ public interface Backend extends AutoCloseable {
    *     densely
    * @param firstTile first query tile of 64 rows that is wanted
    * @param q [T, H * D]; rows from min(64 * firstTile, T - 64) on must be set, and all of them for
-   *     {@link HeadPattern.Retrieved}
+   *     {@link HeadPattern.Retrieved} and where a {@link LineChoice} has probes
    * @param k [T, G * D]
    */
   AttentionIndex index(

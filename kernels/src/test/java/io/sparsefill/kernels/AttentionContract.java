@@ -222,7 +222,11 @@ public abstract class AttentionContract extends BackendContract {
   @Test
   void nanThatAPatternsEstimateSeesIsAnError() {
     List<HeadPattern> patterns =
-        List.of(new HeadPattern.VerticalSlash(30, 100), new HeadPattern.BlockSparse(2));
+        List.of(
+            new HeadPattern.VerticalSlash(30, 100),
+            new HeadPattern.ChosenLines(
+                new HeadPattern.VerticalSlash(30, 100), new LineChoice(8, true)),
+            new HeadPattern.BlockSparse(2));
     AttentionShape shape = AttentionInput.shape(300, 2, 1, 64, 0);
     for (HeadPattern pattern : patterns) {
       for (boolean query : new boolean[] {true, false}) {

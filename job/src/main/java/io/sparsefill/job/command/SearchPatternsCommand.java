@@ -138,11 +138,7 @@ final class SearchPatternsCommand implements Callable<Integer> {
     given.putAll(SharedOptions.given(spec));
     given.put(RunOption.INPUT, calibration);
     given.put(RunOption.OUTPUT, "");
-    List<Candidate> tried = SearchOptions.candidates(candidates);
-    String refinement = Candidate.refinement(tried);
-    // What is walked is dense; a backend that cannot choose lines as candidates do is refused.
-    given.put(
-        RunOption.ATTENTION, refinement.isEmpty() ? "dense" : "vertical-slash:1:1" + refinement);
+    given.put(RunOption.ATTENTION, "dense");
     given.put(RunOption.PATTERNS, "");
     given.put(RunOption.EMIT, "hidden");
     given.put(RunOption.FULL_LOGITS, "false");
@@ -156,6 +152,6 @@ final class SearchPatternsCommand implements Callable<Integer> {
         new SearchTarget(density, flops),
         SearchOptions.budget(budget),
         tolerance,
-        tried);
+        SearchOptions.candidates(candidates));
   }
 }

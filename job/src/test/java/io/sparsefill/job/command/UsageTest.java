@@ -80,7 +80,9 @@ class UsageTest {
   @Test
   void badValue() {
     refused(
-        Cli.runOver(input, output, "--kv-dtype", "fp8"), "--kv-dtype fp8", "bf16, fp16 and fp32");
+        Cli.runOver(input, output, "--kv-dtype", "int8"),
+        "--kv-dtype int8",
+        "bf16, fp16, fp32 and fp8");
     refused(Cli.runOver(input, output, "--attention", "flash"), "'flash'", "a-shape");
     refused(
         Cli.runOver(input, output, "--attention", "static:30:50"),

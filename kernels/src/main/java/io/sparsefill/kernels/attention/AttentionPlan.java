@@ -169,11 +169,6 @@ public final class AttentionPlan {
               .formatted(
                   name, backend, String.join(", ", mode.backends()), mode.backends().get(0)));
     }
-    if (!choice.equals(LineChoice.LAST_QUERIES) && !backend.equals("cpu")) {
-      throw new IllegalArgumentException(
-          "Cannot compute --attention %s by %s: only the CPU backend has %s; use --backend cpu"
-              .formatted(name, backend, name.substring(name.indexOf('+'))));
-    }
   }
 
   /** Whether an index looks at the queries of all tokens, whichever of its rows are wanted. */

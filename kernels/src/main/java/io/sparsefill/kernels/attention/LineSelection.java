@@ -74,6 +74,15 @@ public record LineSelection(int[] verticals, int[] distances) {
     return pattern instanceof HeadPattern.GivenLines given ? given.distances().length : 1;
   }
 
+  /** How many distances stand for those: one for each band, or each for itself. */
+  public static int distanceCount(HeadPattern.Lines pattern, int tokens) {
+    int distances = slashCount(pattern, tokens);
+    boolean bands = pattern instanceof HeadPattern.ChosenLines chosen && chosen.choice().bands();
+    return bands
+        ? Math.min(TileIndex.tiles(tokens), BandSelection.bandCount(distances))
+        : distances;
+  }
+
   /**
    * Selects in another way.
    *

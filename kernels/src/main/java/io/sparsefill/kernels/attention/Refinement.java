@@ -52,6 +52,6 @@ public enum Refinement {
 
   /** The backends that have it, as {@code --backend} names them. */
   public String backends() {
-    return "cpu";
+    return "cpu, cuda";
   }
 }

@@ -14,6 +14,10 @@ import static io.sparsefill.kernels.attention.TileIndex.TILE;
  * @param pooledQueries summed queries of the tiles of each block-sparse head
  * @param vertical column scores of each head whose lines are estimated
  * @param slash diagonal scores of each of them
+ * @param verticalSum column sums over probe rows, of each head that has some
+ * @param slashSum diagonal sums over them
+ * @param bands score of each band
+ * @param taken whether it is chosen
  * @param partials maxima and weight sums of each block of keys
  * @param joined those of all blocks
  * @param histograms digits of the line scores
@@ -35,6 +39,10 @@ record IndexLayout(
     long pooledQueries,
     long vertical,
     long slash,
+    long verticalSum,
+    long slashSum,
+    long bands,
+    long taken,
     long partials,
     long joined,
     long histograms,
@@ -67,6 +75,11 @@ record IndexLayout(
     Places estimate = new Places(fixed.end);
     long vertical = estimate.place(estimated * plan.shape().tokens() * Float.BYTES);
     long slash = estimate.place(estimated * plan.shape().tokens() * Float.BYTES);
+    long probed = plan.probedHeads();
+    long verticalSum = estimate.place(probed * plan.shape().tokens() * Float.BYTES);
+    long slashSum = estimate.place(probed * plan.shape().tokens() * Float.BYTES);
+    long bands = estimate.place(probed * tiles * Float.BYTES);
+    long taken = estimate.place(probed * tiles * Integer.BYTES);
     long partials = estimate.place(estimated * plan.lineBlocks() * 2 * TILE * Float.BYTES);
     long joined = estimate.place(estimated * 2 * TILE * Float.BYTES);
     long histograms = estimate.place(plan.histogramBytes());
@@ -103,6 +116,10 @@ record IndexLayout(
         pooledQueries,
         vertical,
         slash,
+        verticalSum,
+        slashSum,
+        bands,
+        taken,
         partials,
         joined,
         histograms,

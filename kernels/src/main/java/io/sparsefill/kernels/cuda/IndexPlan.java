@@ -4,6 +4,7 @@ import static io.sparsefill.kernels.attention.TileIndex.TILE;
 
 import io.sparsefill.kernels.AttentionShape;
 import io.sparsefill.kernels.HeadPattern;
+import io.sparsefill.kernels.LineChoice;
 import io.sparsefill.kernels.attention.EstimateCost;
 import io.sparsefill.kernels.attention.HeadIndexing;
 import io.sparsefill.kernels.attention.PatternCost;
@@ -67,6 +68,7 @@ final class IndexPlan {
   private final List<HeadPattern> patterns; // dense where that is decided already
   private final List<Integer> lineHeads = new ArrayList<>(); // estimated ones first
   private int estimatedHeads;
+  private LineChoice choice = LineChoice.LAST_QUERIES;
   private final List<Integer> blockHeads = new ArrayList<>();
   private final List<Group> groups = new ArrayList<>();
   private final List<ListCapacity> capacities;
@@ -124,9 +126,7 @@ final class IndexPlan {
     this.tiles = TileIndex.tiles(shape.tokens());
     this.kernels = kernels;
     for (HeadPattern pattern : patterns) {
-      if (pattern instanceof HeadPattern.TopKeys
-          || pattern instanceof HeadPattern.Retrieved
-          || pattern instanceof HeadPattern.ChosenLines) {
+      if (pattern instanceof HeadPattern.TopKeys || pattern instanceof HeadPattern.Retrieved) {
         throw new IllegalArgumentException(
             "Cannot index %s on CUDA: only the CPU backend has it; use --backend cpu"
                 .formatted(pattern));
@@ -151,7 +151,7 @@ final class IndexPlan {
       if (pattern(head) instanceof HeadPattern.GivenLines) {
         lineHeads.add(head);
       } else if (pattern(head) instanceof HeadPattern.Lines) {
-        lineHeads.add(estimatedHeads++, head);
+        addEstimated(head);
       } else if (pattern(head) instanceof HeadPattern.BlockSparse) {
         blockHeads.add(head);
       }
@@ -161,6 +161,21 @@ final class IndexPlan {
     this.layout = IndexLayout.of(this);
     this.denseTiles = new PatternCost(shape, 0, EstimateCost.CUDA).dense();
     this.denseWanted = new PatternCost(shape, firstTile, EstimateCost.CUDA).dense();
+  }
+
+  /** Adds a head whose lines are estimated. One pass over the keys serves all of them. */
+  private void addEstimated(int head) {
+    LineChoice own =
+        pattern(head) instanceof HeadPattern.ChosenLines chosen
+            ? chosen.choice()
+            : LineChoice.LAST_QUERIES;
+    if (estimatedHeads > 0 && !own.equals(choice)) {
+      throw new IllegalArgumentException(
+          "Cannot index heads on CUDA that choose their lines in different ways: head %d by %s, head %d by %s"
+              .formatted(lineHeads.get(0), choice, head, own));
+    }
+    choice = own;
+    lineHeads.add(estimatedHeads++, head);
   }
 
   /** Whether the number of a head's tiles shows only when they are built. */
@@ -286,6 +301,16 @@ final class IndexPlan {
   /** How many of the heads with lines, from the first on, have lines that are estimated. */
   int estimatedHeads() {
     return estimatedHeads;
+  }
+
+  /** How the lines are chosen that are estimated. */
+  LineChoice choice() {
+    return choice;
+  }
+
+  /** Heads whose scores are means over rows, not MInference's sums. */
+  int probedHeads() {
+    return choice.equals(LineChoice.LAST_QUERIES) ? 0 : estimatedHeads;
   }
 
   /** Heads that are block-sparse. */

@@ -131,7 +131,7 @@ final class IndexTable {
       out.put(Math.min(window.local(), tokens)).put(Math.min(window.dilated(), tokens)).put(0);
     } else if (pattern instanceof HeadPattern.Lines sizes) {
       int verticals = LineSelection.verticalCount(sizes, tokens);
-      int distances = LineSelection.slashCount(sizes, tokens);
+      int distances = LineSelection.distanceCount(sizes, tokens);
       out.put(Kind.VERTICAL_SLASH.ordinal()).put(verticals).put(distances);
       out.put(chosenLines).put(Math.addExact(chosenLines, verticals));
       chosenLines = Math.addExact(chosenLines, Math.addExact(verticals, distances));

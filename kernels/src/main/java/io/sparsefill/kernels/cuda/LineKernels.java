@@ -3,6 +3,7 @@ package io.sparsefill.kernels.cuda;
 import static io.sparsefill.kernels.cuda.CudaDriver.check;
 
 import io.sparsefill.kernels.AttentionShape;
+import io.sparsefill.kernels.attention.ProbeRows;
 import jcuda.driver.JCudaDriver;
 
 /**
@@ -81,11 +82,33 @@ final class LineKernels {
    * @param error gets the first score that is NaN
    */
   void run(IndexPlan plan, DeviceMemory.Block memory, CudaTensor q, CudaTensor k, long error) {
-    estimate(plan, memory.address(), q, k);
+    if (plan.probedHeads() == 0) {
+      estimate(plan, memory.address(), q, k, ProbeRows.last(plan.shape().tokens()), () -> {});
+      select(plan, memory, error);
+      return;
+    }
+    ProbeKernels probes = new ProbeKernels(context, stream, plan, memory, q, k);
+    probes.begin();
+    for (ProbeRows rows : ProbeRows.along(plan.shape(), plan.choice().probes())) {
+      estimate(plan, memory.address(), q, k, rows, () -> probes.mask(rows));
+      probes.add(rows);
+    }
+    ProbeRows last = ProbeRows.last(plan.shape().tokens());
+    estimate(plan, memory.address(), q, k, last, () -> probes.mask(last));
+    probes.means(last);
     select(plan, memory, error);
+    if (plan.choice().bands()) {
+      probes.chooseBands();
+    }
   }
 
-  private void estimate(IndexPlan plan, long memory, CudaTensor q, CudaTensor k) {
+  /**
+   * Sums over rows, as if the document ended with them.
+   *
+   * @param joined what follows when the rows' weights are known
+   */
+  private void estimate(
+      IndexPlan plan, long memory, CudaTensor q, CudaTensor k, ProbeRows rows, Runnable joined) {
     AttentionShape shape = plan.shape();
     IndexLayout layout = plan.layout();
     CudaModule module = context.module("estimate");
@@ -105,7 +128,7 @@ final class LineKernels {
             q.stride(),
             k.stride(),
             shape.tokens(),
-            shape.tokens(),
+            rows.first() + rows.count(),
             shape.group(),
             plan.lineBlocks(),
             plan.lineTiles(),
@@ -113,6 +136,7 @@ final class LineKernels {
             CudaAttention.scaleLog2(shape));
     launch(max, plan, parameters);
     module.kernel("line_join").launch(stream, plan.estimatedHeads(), 1, parameters);
+    joined.run();
     launch(sum, plan, parameters);
   }
 

@@ -28,7 +28,7 @@ record ListCapacity(int runs, int columns) {
       return new ListCapacity(Math.min(blocks.topTiles(), visibleTiles(shape)), 0);
     }
     if (pattern instanceof HeadPattern.Lines lines) {
-      int slashes = LineSelection.slashCount(lines, shape.tokens());
+      int slashes = LineSelection.distanceCount(lines, shape.tokens());
       int verticals = LineSelection.verticalCount(lines, shape.tokens());
       // A query tile in a sliding window sees window + 63 keys; runs may begin 63 before them.
       int keys = shape.window() == 0 ? shape.tokens() : Math.addExact(shape.window(), TILE - 1);

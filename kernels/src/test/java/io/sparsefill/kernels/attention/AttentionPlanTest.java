@@ -286,11 +286,7 @@ class AttentionPlanTest {
     assertThat(plan.layer(1)).hasSize(3).containsOnly(pattern);
     assertThat(plan.readsAllQueries()).isEqualTo(option.contains("probes"));
     assertThatCode(() -> plan.checkBackend("cpu")).doesNotThrowAnyException();
-    assertThatThrownBy(() -> plan.checkBackend("cuda"))
-        .isInstanceOf(IllegalArgumentException.class)
-        .hasMessage(
-            "Cannot compute --attention %s by cuda: only the CPU backend has %s; use --backend cpu"
-                .formatted(option, option.substring(option.indexOf('+'))));
+    assertThatCode(() -> plan.checkBackend("cuda")).doesNotThrowAnyException();
   }
 
   @Test

@@ -214,14 +214,26 @@ class IndexPlanTest {
   }
 
   @Test
+  void headsThatChooseTheirLinesInDifferentWaysAreRefused() {
+    AttentionShape shape = new AttentionShape(1000, 2, 1, 64, 1, 0);
+    HeadPattern.VerticalSlash sizes = new HeadPattern.VerticalSlash(30, 190);
+    HeadPattern bands = new HeadPattern.ChosenLines(sizes, new LineChoice(8, true));
+    assertThatThrownBy(() -> plan(List.of(sizes, bands), shape, false, 0, IndexPlan.LIST_BYTES))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("head 0 by")
+        .hasMessageContaining("head 1 by");
+    IndexPlan alike = plan(List.of(bands, bands), shape, false, 0, IndexPlan.LIST_BYTES);
+    // 190 distances are three bands, a distance and at most a run for each.
+    assertThat(alike.table().distanceCount(1)).isEqualTo(3);
+    assertThat(alike.capacity(1).runs()).isEqualTo(3);
+    assertThat(alike.probedHeads()).isEqualTo(2);
+  }
+
+  @Test
   void aPatternOfTheCpuAloneIsRefused() {
     AttentionShape shape = new AttentionShape(100, 2, 1, 64, 1, 0);
     for (HeadPattern pattern :
-        List.of(
-            new HeadPattern.TopKeys(5),
-            new HeadPattern.Retrieved(1, 2, 3),
-            new HeadPattern.ChosenLines(
-                new HeadPattern.VerticalSlash(1, 1), new LineChoice(8, false)))) {
+        List.of(new HeadPattern.TopKeys(5), new HeadPattern.Retrieved(1, 2, 3))) {
       List<HeadPattern> patterns = List.of(new HeadPattern.Dense(), pattern);
       assertThatThrownBy(() -> plan(patterns, shape, false, 0, IndexPlan.LIST_BYTES))
           .isInstanceOf(IllegalArgumentException.class)

@@ -36,6 +36,7 @@ class PtxTest {
         "attention",
         "attention_sm90",
         "estimate",
+        "probes",
         "select",
         "blocks",
         "tiles");
@@ -164,6 +165,11 @@ class PtxTest {
         "line_layout",
         new LineKernels.EstimateParameters(
             1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18));
+    assertLayout(
+        "probes",
+        "probe_layout",
+        new ProbeKernels.Parameters(
+            1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24));
     assertLayout(
         "blocks", "pool_layout", new BlockKernels.PoolParameters(1, 2, 3, 4, 5, 6, 7, 8, 9, true));
     assertLayout(

@@ -6,31 +6,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.sparsefill.kernels.attention.LineMeans;
 import io.sparsefill.kernels.attention.LineSelection;
 import io.sparsefill.kernels.attention.ProbeRows;
-import io.sparsefill.kernels.cpu.CpuUnderTest;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /**
- * Lines chosen by rows along the document and in bands, on the CPU, against scores in double: the
- * mean weight over the rows for which a line counts, or over the last ones of them if that is more.
+ * Lines chosen by rows along the document and in bands, by any backend, against scores in double:
+ * the mean weight over the rows for which a line counts, or over the last ones of them if that is
+ * more.
  */
-class ChosenLinesTest {
-  private CpuUnderTest device;
-
-  @BeforeEach
-  void open() {
-    device = new CpuUnderTest(1);
-  }
-
-  @AfterEach
-  void close() {
-    device.close();
-  }
-
+public abstract class ChosenLinesContract extends BackendContract {
   @Test
   void theChosenLinesHoldWhatTheBestByDoublesHold() {
     for (int tokens : new int[] {1, 64, 65, 300, 1000, 2100}) {
@@ -64,7 +50,7 @@ class ChosenLinesTest {
         if (choice.bands()) {
           assertBands(scores, found, sizes, what);
         } else {
-          scores.assertHolds(found, scores.best(sizes), 1 - 1e-5, what);
+          scores.assertHolds(found, scores.best(sizes), 0.9999, what);
         }
       }
     }
@@ -77,7 +63,7 @@ class ChosenLinesTest {
     assertThat(found.verticals()).as(what).hasSameSizeAs(columns.verticals()).isSorted();
     assertThat(scores.verticalMass(found.verticals()))
         .as("%s: mass of the columns", what)
-        .isGreaterThanOrEqualTo((1 - 1e-5) * scores.verticalMass(columns.verticals()));
+        .isGreaterThanOrEqualTo(0.9999 * scores.verticalMass(columns.verticals()));
     double[] bands = new double[(tokens + TILE - 1) / TILE];
     for (int band = 0; band < bands.length; band++) {
       // Pairs of the query tile's row i and the key tile's key j, a 64th of each row.
@@ -100,7 +86,7 @@ class ChosenLinesTest {
     assertThat(found.distances()).as(what).hasSize(count).doesNotHaveDuplicates();
     assertThat(found.distances()[count - 1]).as(what).isZero();
     double best = Arrays.stream(bands).sorted().skip(bands.length - count).sum();
-    assertThat(held).as("%s: mass of the bands", what).isGreaterThanOrEqualTo((1 - 1e-5) * best);
+    assertThat(held).as("%s: mass of the bands", what).isGreaterThanOrEqualTo(0.9999 * best);
   }
 
   /** The larger of the means over the last rows and over all. */
