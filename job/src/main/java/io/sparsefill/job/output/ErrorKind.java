@@ -35,6 +35,9 @@ final class ErrorKind {
   }
 
   static String of(DocumentRow row) {
+    if (row.error() == null) { // a damaged row, which verify names
+      return "no reason stored";
+    }
     String kind =
         row.error()
             .replace(row.source(), "…")
