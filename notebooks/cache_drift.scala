@@ -17,6 +17,7 @@
 // COMMAND ----------
 
 import io.sparsefill.job.notebook.{Sparsefill, SparsityView}
+import io.sparsefill.job.output.BytePlanes
 import java.awt.image.BufferedImage
 import java.io.File
 import javax.imageio.ImageIO
@@ -78,15 +79,20 @@ for (mode <- modes) {
 // MAGIC ## Join the caches
 // MAGIC
 // MAGIC A row of `kv` is 256 tokens of one layer; the same row of two runs has the same tokens. A bf16 number is the upper half
-// MAGIC of a float, little-endian. The difference is |cache - dense| / |dense|, over all documents.
+// MAGIC of a float, little-endian. Where `encoding` is `planes`, a cell has the lower bytes of all its numbers first, then the
+// MAGIC upper ones, which compress better so; `BytePlanes.join` puts them back. The difference is |cache - dense| / |dense|,
+// MAGIC over all documents.
 
 // COMMAND ----------
 
 def finished(mode: String) = spark.read.parquet(folder(mode) + "/documents").where("status = 'ok'")
 
+val plain = udf((cell: Array[Byte], encoding: String) => if (encoding == "planes") BytePlanes.join(cell) else cell)
+
 def cache(mode: String) = {
   val rows = spark.read.parquet(folder(mode) + "/kv").join(finished(mode).select("doc_id", "run_id"), Seq("doc_id", "run_id"))
-  rows.select("doc_id", "layer", "block", "key", "value")
+  val Seq(key, value) = Seq("key", "value").map(name => plain(col(name), col("encoding")).as(name))
+  rows.select(col("doc_id"), col("layer"), col("block"), key, value)
 }
 
 val squares = (cell: Array[Byte], exact: Array[Byte]) => {

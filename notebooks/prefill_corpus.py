@@ -229,7 +229,8 @@ show(figure, "prefill_corpus")
 # MAGIC ### The cache itself
 # MAGIC
 # MAGIC A row of `kv` holds 256 tokens of one layer: little-endian numbers, `[token][kv_head][head_dim]`, keys after RoPE. The
-# MAGIC two shapes are in `manifest.json`. A bf16 number is the upper half of a float.
+# MAGIC two shapes are in `manifest.json`. A bf16 number is the upper half of a float. Where `encoding` is `planes`, a cell has the
+# MAGIC lower bytes of all its numbers first, then the upper ones, because they compress better so.
 
 # COMMAND ----------
 
@@ -242,8 +243,10 @@ identity = json.loads("".join(row.value for row in spark.read.text(f"{output}/ma
 kv_heads, head_dim = int(identity["kv_heads"]), int(identity["head_dim"])
 
 
-def bf16(cell):
+def bf16(cell, encoding):
     """[tokens, kv_heads, head_dim] of a cell's bytes."""
+    if encoding == "planes":
+        cell = np.frombuffer(cell, np.uint8).reshape(2, -1).T.tobytes()
     return (np.frombuffer(cell, "<u2").astype("<u4") << 16).view("<f4").reshape(-1, kv_heads, head_dim)
 
 
@@ -254,7 +257,7 @@ blocks = (
     .orderBy("block")
     .collect()
 )
-keys = np.concatenate([bf16(row["key"]) for row in blocks])
+keys = np.concatenate([bf16(row["key"], row["encoding"]) for row in blocks])
 print("keys of layer 0:", keys.shape, "norm of the first token's:", np.linalg.norm(keys[0], axis=-1))
 
 # COMMAND ----------

@@ -1,8 +1,12 @@
 package io.sparsefill.job.notebook;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.withinPercentage;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.sparsefill.job.read.KvReader;
+import io.sparsefill.job.read.StoredCache;
+import io.sparsefill.udf.KvNumbers;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -100,6 +104,7 @@ class PythonNotebooksIT {
     assertThat(number(text, "(\\d) of 8 answers are right")).isGreaterThanOrEqualTo(7);
     assertThat(text).contains("Nothing to do: the input has 8 documents");
     assertThat(number(text, "keys of layer 0: \\((\\d+), 2, 64\\)")).isBetween(7_000, 8_192);
+    assertNorms(text);
     Picture picture = picture("prefill_corpus");
     assertThat(picture.width()).isEqualTo(1210);
     int[] density = picture.frame(BLUE, 0);
@@ -110,6 +115,24 @@ class PythonNotebooksIT {
     // The first document is dense, at the top; the last one is sparse.
     assertThat(density[1]).isLessThan(picture.height() / 4);
     assertThat(density[3] - density[1]).isGreaterThan(picture.height() / 5);
+  }
+
+  /** Oracle: what {@link KvReader} reads of the notebook's run. */
+  private void assertNorms(String text) throws Exception {
+    Matcher told = Pattern.compile("first token's: \\[ *([0-9.]+) +([0-9.]+) *]").matcher(text);
+    assertThat(told.find()).as(text).isTrue();
+    StoredCache cache =
+        KvReader.open(folder.resolve("work/prefill_corpus").toString()).document("object-7");
+    KvNumbers keys = KvNumbers.keys(cache.block(0, 0));
+    for (int head = 0; head < 2; head++) {
+      double square = 0;
+      for (int d = 0; d < 64; d++) {
+        square += Math.pow(keys.at(head * 64 + d), 2);
+      }
+      assertThat(Double.parseDouble(told.group(1 + head)))
+          .as("norm of head %d", head)
+          .isCloseTo(Math.sqrt(square), withinPercentage(0.001));
+    }
   }
 
   @Test

@@ -1,7 +1,11 @@
 package io.sparsefill.job.notebook;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
+import io.sparsefill.job.read.KvReader;
+import io.sparsefill.job.read.LayerCache;
+import io.sparsefill.udf.KvNumbers;
 import java.awt.image.BufferedImage;
 import java.nio.file.Path;
 import java.util.List;
@@ -57,6 +61,9 @@ class ScalaNotebookTest {
     assertThat(lastLayer(drifts, "vertical-slash:30:100"))
         .as("fewer lines, more drift")
         .isGreaterThan(lastLayer(drifts, "vertical-slash:100:800"));
+    for (int layer = 0; layer < 4; layer++) {
+      assertDrift(drifts, "vertical-slash:30:100", layer);
+    }
 
     BufferedImage picture = ImageIO.read(folder.resolve("cache_drift.png").toFile());
     Matcher tokens = Pattern.compile("a-shape:64:256 over (\\d+) tokens").matcher(ended.text());
@@ -70,6 +77,39 @@ class ScalaNotebookTest {
         int expected = pixel(y / SQUARE, x / SQUARE);
         assertThat(picture.getRGB(x, y) & 0xffffff).as("%d, %d", x, y).isEqualTo(expected);
       }
+    }
+  }
+
+  /** Oracle: the same sums over what {@link KvReader} reads of the notebook's runs. */
+  private void assertDrift(List<List<String>> drifts, String mode, int layer) throws Exception {
+    double[] difference = new double[2];
+    double[] size = new double[2];
+    KvReader dense = KvReader.open(folder.resolve("cache_drift/dense").toString());
+    KvReader sparse =
+        KvReader.open(folder.resolve("cache_drift/" + mode.replace(':', '-')).toString());
+    for (String docId : dense.documents()) {
+      LayerCache exact = dense.document(docId).layer(layer);
+      LayerCache found = sparse.document(docId).layer(layer);
+      byte[][] expected = {exact.key(), exact.value()};
+      byte[][] cells = {found.key(), found.value()};
+      for (int side = 0; side < 2; side++) {
+        KvNumbers wanted = KvNumbers.of(exact.dtype(), expected[side], null);
+        KvNumbers numbers = KvNumbers.of(found.dtype(), cells[side], null);
+        for (int i = 0; i < wanted.count(); i++) {
+          difference[side] += Math.pow(numbers.at(i) - (double) wanted.at(i), 2);
+          size[side] += Math.pow(wanted.at(i), 2);
+        }
+      }
+    }
+    List<String> row =
+        drifts.stream()
+            .filter(told -> told.get(0).equals(mode) && told.get(2).equals("" + layer))
+            .findFirst()
+            .orElseThrow();
+    for (int side = 0; side < 2; side++) {
+      assertThat(Double.parseDouble(row.get(3 + side)))
+          .as("%s, rounded to four places", row)
+          .isCloseTo(Math.sqrt(difference[side] / size[side]), within(0.5001e-4));
     }
   }
 
