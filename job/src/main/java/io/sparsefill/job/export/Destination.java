@@ -6,6 +6,7 @@ import io.sparsefill.job.output.Storage;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import org.apache.hadoop.conf.Configuration;
@@ -19,8 +20,14 @@ final class Destination {
   static final String COMPLETE = "export.json";
   static final String STAGING = "_staging";
 
+  /** Made by one export only. */
+  private static final String CLAIM = STAGING + "/claim";
+
   private final Storage storage;
   private final boolean there;
+  private final Set<String> folders = new LinkedHashSet<>();
+  private final List<String> files = new ArrayList<>();
+  private boolean begun;
 
   private Destination(Storage storage, boolean there) {
     this.storage = storage;
@@ -64,9 +71,19 @@ final class Destination {
     return storage.root();
   }
 
-  /** Makes the folder. */
+  /**
+   * Makes the folder.
+   *
+   * @throws OutputRefused when another export has begun in it since it was looked at
+   */
   void begin() throws IOException {
+    begun = true;
     storage.makeFolder(STAGING);
+    if (!storage.createText(CLAIM, "")) {
+      begun = false; // what is there is the other's
+      throw new OutputRefused(
+          "Cannot export to " + root() + ": another export writes there; choose another --dest");
+    }
   }
 
   /**
@@ -75,7 +92,6 @@ final class Destination {
    * @return the files that there are, no name twice
    */
   List<ExportedFile> publish(List<ExportedDocument> documents) throws IOException {
-    Set<String> folders = new HashSet<>();
     Set<String> shared = new HashSet<>();
     List<ExportedFile> published = new ArrayList<>();
     for (ExportedDocument document : documents) {
@@ -83,11 +99,12 @@ final class Destination {
         if (file.shared() && !shared.add(file.path())) {
           continue;
         }
-        int slash = file.path().lastIndexOf('/');
-        if (slash > 0 && folders.add(file.path().substring(0, slash))) {
-          storage.makeFolder(file.path().substring(0, slash));
+        String folder = parent(file.path());
+        if (!folder.isEmpty() && folders.add(folder)) {
+          storage.makeFolder(folder);
         }
         storage.rename(document.staged() + "/" + file.path(), file.path());
+        files.add(file.path());
         published.add(file);
       }
     }
@@ -97,23 +114,47 @@ final class Destination {
   /** Ends a complete export. */
   void complete(String json) throws IOException {
     storage.delete(STAGING);
+    files.add(COMPLETE);
     if (!storage.createText(COMPLETE, json)) {
+      files.remove(COMPLETE);
       throw new IOException(
           "Cannot complete " + root() + ": another export has written " + COMPLETE + " there");
     }
   }
 
-  /** Removes what an export that failed has left; its own failure stays the reason. */
+  /**
+   * Removes what this export has made, and nothing else, after a failure, which stays the reason.
+   */
   void discard(Throwable failure) {
+    if (!begun) {
+      return;
+    }
     try {
-      for (Storage.Entry entry : storage.list("")) {
-        storage.delete(entry.name());
+      storage.delete(STAGING);
+      for (String file : files) {
+        storage.delete(file);
+      }
+      for (String folder : folders) {
+        for (String path = folder; !path.isEmpty(); path = parent(path)) {
+          deleteIfEmpty(path);
+        }
       }
       if (!there) {
-        storage.delete("");
+        deleteIfEmpty("");
       }
     } catch (IOException e) {
       failure.addSuppressed(e);
     }
+  }
+
+  private void deleteIfEmpty(String folder) throws IOException {
+    if (storage.list(folder).isEmpty()) {
+      storage.delete(folder);
+    }
+  }
+
+  /** The folder of a path below the destination; empty for the destination itself. */
+  private static String parent(String path) {
+    return path.substring(0, Math.max(0, path.lastIndexOf('/')));
   }
 }

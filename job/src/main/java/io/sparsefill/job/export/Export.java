@@ -30,9 +30,9 @@ import org.apache.spark.util.SerializableConfiguration;
 
 /**
  * {@code sparsefill export}: a Spark job, a task per document, that writes stored caches as files
- * of a serving engine. A task has a few blocks and 64 MiB in memory at most, however long the
- * document is. All is checked before the first file is made, and the files of all documents appear
- * together.
+ * of a serving engine. How much a task has in memory is said by its {@link CacheFormat}, and does
+ * not depend on the document's length. All is checked before the first file is made, and the files
+ * of all documents appear together.
  */
 public final class Export {
   private static final ObjectMapper JSON =
@@ -76,7 +76,8 @@ public final class Export {
       written = export.run(spark);
       files = export.destination.publish(written);
       export.destination.complete(export.json(written));
-    } catch (IOException | RuntimeException e) {
+    } catch (
+        Throwable e) { // also SparkException, which is checked and which collect() does not tell
       export.destination.discard(e);
       throw e;
     }

@@ -77,7 +77,7 @@ class DestinationTest {
   void aFailureLeavesNothing() throws Exception {
     Destination destination = open();
     destination.begin();
-    ExportedDocument a = write("a", "same.bin");
+    ExportedDocument a = write("a", "deep/er/a.bin", "same.bin");
     ExportedDocument b = write("b", "same.bin");
     assertThatThrownBy(() -> destination.publish(List.of(a, b)))
         .hasMessageContaining("same.bin exists already");
@@ -92,6 +92,28 @@ class DestinationTest {
     write("a", "a.bin");
     empty.discard(failure);
     assertThat(dest).as("was there before").isEmptyDirectory();
+  }
+
+  @Test
+  void twoExportsThatFoundTheFolderEmptyDoNotMix() throws Exception {
+    Destination first = open();
+    Destination second = open();
+    Destination third = open();
+    first.begin();
+    ExportedDocument a = write("a", "folder/a.bin");
+    assertThatThrownBy(second::begin)
+        .isInstanceOf(OutputRefused.class)
+        .hasMessageContaining("another export writes there");
+    second.discard(new IOException("x"));
+    first.publish(List.of(a));
+    first.complete("{}");
+
+    third.begin(); // nothing tells it of the first one, which is complete
+    third.publish(List.of(write("b", "folder/b.bin")));
+    assertThatThrownBy(() -> third.complete("[]")).hasMessageContaining("another export");
+    third.discard(new IOException("x"));
+    assertThat(there()).containsExactly("export.json", "folder/a.bin");
+    assertThat(dest.resolve("export.json")).hasContent("{}");
   }
 
   @Test

@@ -104,9 +104,7 @@ class StoredRunTest {
     Map<String, byte[]> files = new TreeMap<>();
     try (Stream<Path> paths = Files.walk(dest)) {
       for (Path path : paths.filter(Files::isRegularFile).toList()) {
-        if (!path.getFileName().toString().endsWith(".crc")) {
-          files.put(dest.relativize(path).toString(), Files.readAllBytes(path));
-        }
+        files.put(dest.relativize(path).toString(), Files.readAllBytes(path));
       }
     }
     assertThat(files.remove("export.json")).isNotNull();
