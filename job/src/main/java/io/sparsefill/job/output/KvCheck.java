@@ -23,17 +23,17 @@ final class KvCheck {
         Table.KV.parquet(),
         "doc_id STRING, run_id STRING, layer INT, block INT, token_start INT, token_count INT,"
             + " dtype STRING, key_bytes INT, value_bytes INT, key_scale_bytes INT,"
-            + " value_scale_bytes INT, intact BOOLEAN",
+            + " value_scale_bytes INT, damage STRING",
         KvCheck::facts);
   }
 
-  /** All of a block but its bytes; cells that cannot be decoded do not fit their checksum. */
-  private static Object[] facts(Group row) {
-    boolean intact;
+  /** All of a block but its bytes; last what is wrong with these, or null. */
+  static Object[] facts(Group row) {
+    String damage;
     try {
-      intact = KvCells.block(row).intact();
+      damage = KvCells.block(row).intact() ? null : "crc32c does not fit the bytes";
     } catch (IllegalArgumentException e) {
-      intact = false;
+      damage = e.getMessage();
     }
     return new Object[] {
       row.getString("doc_id", 0),
@@ -47,7 +47,7 @@ final class KvCheck {
       row.getBinary("value", 0).length(),
       scaleBytes(row, "key_scale"),
       scaleBytes(row, "value_scale"),
-      intact
+      damage
     };
   }
 
@@ -70,8 +70,8 @@ final class KvCheck {
         session.sql(
             """
             SELECT doc_id, run_id, layer, block,
-              concat('crc32c does not fit the bytes, in ', file) AS message
-            FROM blocks WHERE NOT intact
+              concat(damage, ', in ', file) AS message
+            FROM blocks WHERE damage IS NOT NULL
             """));
     findings.check(
         "kv block shapes",

@@ -154,10 +154,12 @@ final class StoredDocument implements Closeable {
 
   /** An open file and the block that comes next in it. */
   private final class Part implements Closeable, Comparable<Part> {
+    private final String file;
     private final StoredRows reader;
     private KvBlock head;
 
     Part(String file) throws IOException {
+      this.file = file;
       reader = StoredRows.open(storage, file, files.get(file), Table.KV.parquet(), filter);
     }
 
@@ -168,6 +170,8 @@ final class StoredDocument implements Closeable {
         Group row = reader.next();
         head = row == null ? null : KvCells.block(row);
         complete = row != null;
+      } catch (IllegalArgumentException e) { // cells that are not what the row says
+        throw new IOException("Cannot read " + storage.path(file) + ": " + e.getMessage(), e);
       } finally {
         if (!complete) {
           close();

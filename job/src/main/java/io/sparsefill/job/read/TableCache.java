@@ -84,7 +84,7 @@ final class TableCache implements StoredCache {
     inside("layer", layer, shape.layers());
     inside("block", block, shape.blocks());
     try (StoredKv.Blocks rows = kv.block(layer, block)) {
-      return checked(rows.next(), layer, block);
+      return read(rows, layer, block);
     }
   }
 
@@ -97,7 +97,7 @@ final class TableCache implements StoredCache {
 
       @Override
       public KvBlock next() throws IOException {
-        return next == shape.blocks() ? null : checked(rows.next(), layer, next++);
+        return next == shape.blocks() ? null : read(rows, layer, next++);
       }
 
       @Override
@@ -105,6 +105,17 @@ final class TableCache implements StoredCache {
         rows.close();
       }
     };
+  }
+
+  /** The next of the rows, which must be this block. */
+  private KvBlock read(StoredKv.Blocks rows, int layer, int block) throws IOException {
+    KvBlock found;
+    try {
+      found = rows.next();
+    } catch (IOException e) {
+      throw broken(layer, block, "cannot be read: " + e.getMessage(), e);
+    }
+    return checked(found, layer, block);
   }
 
   /** The block that was wanted, whole. */
@@ -151,10 +162,15 @@ final class TableCache implements StoredCache {
   }
 
   private IOException broken(int layer, int block, String is) {
+    return broken(layer, block, is, null);
+  }
+
+  private IOException broken(int layer, int block, String is, IOException cause) {
     return new IOException(
         String.format(
             "Cannot read '%s' (run %s) from %s: layer %d, block %d of %d %s; run verify",
-            docId(), runId(), stored.root(), layer, block, shape.blocks(), is));
+            docId(), runId(), stored.root(), layer, block, shape.blocks(), is),
+        cause);
   }
 
   private void inside(String what, int index, int size) {

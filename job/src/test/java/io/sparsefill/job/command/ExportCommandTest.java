@@ -9,10 +9,16 @@ import io.sparsefill.job.read.SyntheticRun;
 import io.sparsefill.kernels.KvDtype;
 import io.sparsefill.udf.KvBlock;
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Map;
+import org.apache.hadoop.fs.FSDataInputStream;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.RawLocalFileSystem;
+import org.apache.spark.TaskContext;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -165,6 +171,39 @@ class ExportCommandTest {
     assertThat(dest).doesNotExist();
   }
 
+  /**
+   * Spark reports a task that ends by an error, and not by an exception, by a checked exception.
+   */
+  @Test
+  void aJobThatSparkGivesUpLeavesNothing() throws Exception {
+    write(Map.of("a", 37));
+    Cli.spark()
+        .sparkContext()
+        .hadoopConfiguration()
+        .setClass("fs.dying.impl", DyingFileSystem.class, FileSystem.class);
+    Object[] dying = {"export", "--output", "dying://" + out, "--dest", dest, "--to", "hf"};
+    Cli cli = Cli.run(dying).expect(ExitCode.CRASH);
+    assertThat(cli.err()).contains("no file is opened in a task");
+    assertThat(dest).doesNotExist();
+  }
+
+  /** Local files under {@code dying:}, which tasks cannot open. */
+  public static final class DyingFileSystem extends RawLocalFileSystem {
+    @Override
+    public URI getUri() {
+      return URI.create("dying:///");
+    }
+
+    @Override
+    public FSDataInputStream open(org.apache.hadoop.fs.Path path, int bufferSize)
+        throws IOException {
+      if (TaskContext.get() != null) {
+        throw new AssertionError("no file is opened in a task");
+      }
+      return super.open(path, bufferSize);
+    }
+  }
+
   @Test
   void aRunWithoutTokensIsRefused() throws Exception {
     try (SyntheticRun run = SyntheticRun.open(out, "r1")) {
@@ -180,7 +219,10 @@ class ExportCommandTest {
       run.commit(1, Map.of("a", 20));
     }
     for (String engine : new String[] {"hf", "vllm", "lmcache", "sglang", "llamacpp"}) {
-      refused("Cannot export keys and values of type fp8 to " + engine + ": it", "--to", engine);
+      refused(
+          "Cannot export keys and values of type fp8 to " + engine + ": it takes bf16, fp16, fp32",
+          "--to",
+          engine);
     }
   }
 

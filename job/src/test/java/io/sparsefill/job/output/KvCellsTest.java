@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.sparsefill.job.DocumentStatus;
 import io.sparsefill.kernels.KvDtype;
 import io.sparsefill.udf.KvBlock;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -217,6 +218,34 @@ class KvCellsTest {
     assertThatThrownBy(() -> KvCells.block(unknown))
         .hasMessageContaining("layer 3, block 4: Unknown encoding 'delta'")
         .hasMessageContaining("plain and planes");
+  }
+
+  /** Oracle: a file from parquet-java's example writer, with an encoding that nobody knows. */
+  @Test
+  @SuppressWarnings("deprecation") // the Path builder is the shortest independent way
+  void cellsThatCannotBeDecodedAreAnErrorOfTheirFile() throws Exception {
+    SimpleGroup row = new SimpleGroup(Table.KV.parquet());
+    row.append("doc_id", "d").append("layer", 0).append("block", 0).append("token_start", 0);
+    row.append("token_count", 1).append("dtype", "bf16").append("encoding", "delta");
+    row.append("key", Binary.fromConstantByteArray(new byte[4]));
+    row.append("value", Binary.fromConstantByteArray(new byte[4])).append("crc32c", 0L);
+    row.append("run_id", "r1");
+    Path file = temp.resolve("new.parquet");
+    try (ParquetWriter<Group> writer =
+        ExampleParquetWriter.builder(new org.apache.hadoop.fs.Path(file.toUri()))
+            .withType(Table.KV.parquet())
+            .build()) {
+      writer.write(row);
+    }
+    String message = "Cannot read layer 0, block 0: Unknown encoding 'delta'";
+    Storage storage = new Storage(Outputs.CONF, temp.toString());
+    try (StoredDocument rows = new StoredDocument(storage, "d", "r1", List.of("new.parquet"))) {
+      assertThatThrownBy(rows::next)
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining("new.parquet: " + message);
+    }
+    Object[] facts = KvCheck.facts(row);
+    assertThat((String) facts[facts.length - 1]).as("verify's").startsWith(message);
   }
 
   private static void copy(SimpleGroup from, SimpleGroup to) {

@@ -199,6 +199,26 @@ class KvReaderTest {
         .hasMessageContaining("only the first 32");
   }
 
+  @Test
+  void aFileThatIsDamagedIsAnErrorThatNamesThePlaceToo() throws Exception {
+    try (SyntheticRun run = SyntheticRun.open(out, "r1")) {
+      run.commit(1, Map.of("a", 40));
+    }
+    Path file = files("kv").get(0);
+    byte[] bytes = Files.readAllBytes(file);
+    Arrays.fill(bytes, 4, bytes.length - 8 - (int) footer(file), (byte) 0xff);
+    Files.write(file, bytes);
+    StoredCache cache = KvReader.open(out.toString()).document("a");
+    assertThatThrownBy(() -> cache.layer(1))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("'a' (run r1)")
+        .hasMessageContaining("layer 1, block 0 of 3 cannot be read: ")
+        .hasCauseInstanceOf(IOException.class);
+    assertThatThrownBy(() -> cache.block(2, 1))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("layer 2, block 1 of 3 cannot be read: ");
+  }
+
   private static KvBlock flipped(KvBlock block) {
     byte[] key = block.key().clone();
     key[5] ^= 1;
