@@ -8,6 +8,7 @@ import io.sparsefill.job.read.KvReader;
 import io.sparsefill.job.read.SyntheticRun;
 import io.sparsefill.kernels.HalfFloats;
 import io.sparsefill.kernels.KvDtype;
+import io.sparsefill.udf.KvNumbers;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -121,6 +122,40 @@ class PythonReadersTest {
     assertThat(read.remaining()).isEqualTo(2 * key.length);
     while (stored.hasRemaining()) {
       assertThat(read.getFloat()).isEqualTo(HalfFloats.fromBf16(stored.getShort()));
+    }
+  }
+
+  /** Every code that is a number, with a scale for each of four heads; oracle: KvNumbers. */
+  @Test
+  void readmesFunctionForFp8ReadsEveryNumber() throws Exception {
+    needs("numpy");
+    byte[] codes = new byte[256];
+    for (int code = 0; code < codes.length; code++) {
+      codes[code] = (byte) code;
+    }
+    ByteBuffer scales = ByteBuffer.allocate(16).order(ByteOrder.LITTLE_ENDIAN);
+    scales.putFloat(1).putFloat(0.0123f).putFloat(Float.MIN_NORMAL).putFloat(3e5f);
+    Files.write(temp.resolve("cell"), codes);
+    Files.write(temp.resolve("scale"), scales.array());
+    Path script = temp.resolve("fp8.py");
+    Files.writeString(
+        script,
+        snippet("newest =", "import pyarrow").get(0)
+            + """
+            keys = fp8(open('cell', 'rb').read(), open('scale', 'rb').read(), 2, 64)
+            assert keys.shape == (2, 2, 64), keys.shape
+            keys.astype('<f4').tofile('keys')
+            """);
+    Ended ended = python(script.toString());
+    assertThat(ended.code()).as(ended.output()).isZero();
+    ByteBuffer read =
+        ByteBuffer.wrap(Files.readAllBytes(temp.resolve("keys"))).order(ByteOrder.LITTLE_ENDIAN);
+    KvNumbers numbers = KvNumbers.of(KvDtype.FP8, codes, scales.array());
+    for (int code = 0; code < codes.length; code++) {
+      float number = read.getFloat();
+      if (!Float.isNaN(numbers.at(code))) {
+        assertThat(number).as("code %02x", code).isEqualTo(numbers.at(code));
+      }
     }
   }
 
