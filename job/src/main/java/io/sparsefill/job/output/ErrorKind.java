@@ -19,6 +19,9 @@ final class ErrorKind {
 
   private static final String OTHER = "other errors";
 
+  /** Of a failed row that says nothing, which {@code verify} complains about. */
+  private static final String NONE = "no reason given";
+
   private ErrorKind() {}
 
   /** How many documents failed, by kind. */
@@ -35,13 +38,12 @@ final class ErrorKind {
   }
 
   static String of(DocumentRow row) {
-    if (row.error() == null) { // a damaged row, which verify names
-      return "no reason stored";
+    if (row.error() == null) {
+      return NONE;
     }
+    String own = row.source().isEmpty() ? row.error() : row.error().replace(row.source(), "…");
     String kind =
-        row.error()
-            .replace(row.source(), "…")
-            .replaceFirst(";.*", "")
+        own.replaceFirst(";.*", "")
             .replaceAll("'[^']*'", "…")
             .replaceAll("\\S*/\\S*", "…")
             .replaceAll("[0-9][0-9.,]*", "N")

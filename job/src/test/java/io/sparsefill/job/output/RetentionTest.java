@@ -167,16 +167,9 @@ class RetentionTest {
         for (Group row = rows.next(); row != null; row = rows.next()) {
           String docId = row.getString("doc_id", 0);
           if (row.getString("run_id", 0).equals(newest.get(docId))) {
-            found
-                .computeIfAbsent(docId, id -> new ArrayList<>())
-                .add(
-                    row.getInteger("layer", 0)
-                        + "."
-                        + row.getInteger("block", 0)
-                        + "."
-                        + KvBlock.checksum(
-                            row.getBinary("key", 0).getBytes(),
-                            row.getBinary("value", 0).getBytes()));
+            KvBlock block = KvCells.block(row);
+            assertThat(block.intact()).as("'%s', %s", docId, file).isTrue();
+            found.computeIfAbsent(docId, id -> new ArrayList<>()).add(name(block));
           }
         }
       }
@@ -186,9 +179,11 @@ class RetentionTest {
             assertThat(found.get(docId))
                 .as("blocks of '%s'", docId)
                 .containsExactlyInAnyOrderElementsOf(
-                    Outputs.blocks(docId, count).stream()
-                        .map(b -> b.layer() + "." + b.block() + "." + b.crc32c())
-                        .toList()));
+                    Outputs.blocks(docId, count).stream().map(RetentionTest::name).toList()));
+  }
+
+  private static String name(KvBlock block) {
+    return block.layer() + "." + block.block() + "." + block.crc32c();
   }
 
   private void bothReadersFindEveryDocumentWhole() throws IOException {

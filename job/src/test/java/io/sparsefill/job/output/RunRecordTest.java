@@ -123,6 +123,8 @@ class RunRecordTest {
     assertThat(kind("good", "in:3", "duplicate doc_id 'good': also in /in/c.jsonl"))
         .isEqualTo("duplicate doc_id …: also in …");
     assertThat(kind("d", "in:4", "x".repeat(300))).hasSize(100);
+    assertThat(kind("d", "", "no text")).isEqualTo("no text");
+    assertThat(kind("d", "in:5", null)).isEqualTo("no reason given");
   }
 
   private static String kind(String docId, String source, String error) {
