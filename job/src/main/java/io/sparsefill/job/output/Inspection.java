@@ -3,6 +3,7 @@ package io.sparsefill.job.output;
 import io.sparsefill.udf.KvBlock;
 import io.sparsefill.udf.KvNumbers;
 import java.io.IOException;
+import java.time.Instant;
 import java.util.EnumMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -52,9 +53,16 @@ public final class Inspection {
     return load(new Storage(conf, output), output);
   }
 
-  /** The run that writes to a folder now, by its lock; empty when none does. */
+  /**
+   * The run that writes to a folder now, by its lock; empty when none does, or its owner shows no
+   * sign of life.
+   */
   public static Optional<String> writer(Configuration conf, String output) throws IOException {
-    return OutputLock.holder(new Storage(conf, output)).map(LockOwner::runId);
+    return writer(new Storage(conf, output));
+  }
+
+  private static Optional<String> writer(Storage storage) throws IOException {
+    return OutputLock.living(storage, Instant.now()).map(LockOwner::runId);
   }
 
   /**
@@ -120,7 +128,7 @@ public final class Inspection {
         density,
         prefillSeconds,
         errors,
-        OutputLock.holder(storage).map(LockOwner::runId).orElse(null));
+        writer(storage).orElse(null));
   }
 
   /**

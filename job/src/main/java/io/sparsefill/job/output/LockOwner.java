@@ -28,7 +28,9 @@ import org.slf4j.LoggerFactory;
  * @param application Spark's id of it
  * @param user name of its user on the host
  * @param host name and address
- * @param boot Linux's id of the host's last start, since cloned machines have equal names
+ * @param boot Linux's id of the host's last start, since cloned machines have equal names, and of
+ *     the pid namespace, since containers that share a host's name do not see each other's
+ *     processes
  * @param pid of its process there
  * @param processStarted when that process began, since a pid is used again
  * @param started when the lock was taken
@@ -63,7 +65,7 @@ record LockOwner(
         claim.application(),
         System.getProperty("user.name", ""),
         NetUtils.getHostname(),
-        bootId(),
+        bootOfThisProcess(),
         process.pid(),
         process.info().startInstant().map(Instant::toString).orElse(""),
         now.toString(),
@@ -76,12 +78,15 @@ record LockOwner(
     return new LockOwner("", "unknown", "", "", "", "unknown", "", 0, "", seen, seen);
   }
 
-  private static String bootId() {
+  private static String bootOfThisProcess() {
     Path file = Path.of("/proc/sys/kernel/random/boot_id");
+    Path namespace = Path.of("/proc/self/ns/pid");
     try {
-      return Files.exists(file) ? Files.readString(file).strip() : "";
+      return Files.exists(file)
+          ? Files.readString(file).strip() + " " + Files.readSymbolicLink(namespace)
+          : "";
     } catch (IOException e) {
-      LOG.warn("Cannot read {}: {}", file, e.getMessage());
+      LOG.warn("Cannot read {} and {}: {}", file, namespace, e.toString());
       return "";
     }
   }
@@ -102,9 +107,9 @@ record LockOwner(
         now.toString());
   }
 
-  /** Whether the owner's process, on this host, is gone. */
+  /** Whether the owner's process, which this one would see, is gone. */
   boolean dead() {
-    if (!host.equals(NetUtils.getHostname()) || !boot.equals(bootId())) {
+    if (!host.equals(NetUtils.getHostname()) || !boot.equals(bootOfThisProcess())) {
       return false;
     }
     Optional<ProcessHandle> process = ProcessHandle.of(pid);

@@ -121,6 +121,12 @@ final class OutputLock implements AutoCloseable {
     }
   }
 
+  /** Who holds the lock of a folder and, as far as that can be seen from here, lives. */
+  static Optional<LockOwner> living(Storage storage, Instant now) throws IOException {
+    return holder(storage)
+        .filter(owner -> !owner.dead() && owner.unseen(now).compareTo(STALE) <= 0);
+  }
+
   /**
    * Makes sure, as far as that can be seen from here, that the owner is no more.
    *
@@ -184,11 +190,19 @@ final class OutputLock implements AutoCloseable {
                 WATCH.toSeconds()));
   }
 
-  /** Moves a lock out of the way; one of several callers succeeds. */
+  /** Moves a lock out of the way; one of several callers succeeds, the others look again. */
   private static void moveAway(Storage storage, LockOwner holder, LockOwner owner)
       throws IOException {
     String aside = FileNames.LOCK + "." + owner.token();
-    storage.rename(FileNames.LOCK, aside);
+    try {
+      storage.rename(FileNames.LOCK, aside);
+    } catch (IOException e) {
+      if (holder(storage).equals(Optional.of(holder))) {
+        throw e;
+      }
+      LOG.info("The lock of {} was moved by another run first: {}", storage.root(), e.toString());
+      return;
+    }
     Optional<String> moved = storage.readText(aside);
     if (moved.isPresent() && !holder.token().isEmpty() && !moved.get().contains(holder.token())) {
       storage.rename(aside, FileNames.LOCK); // another run took over in between: give it back

@@ -2,6 +2,7 @@ package io.sparsefill.job.output;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -147,6 +148,65 @@ class OutputLockTest {
     LockOwner reused = formerOwner("killed", NOW);
     assertThat(reused.dead()).isTrue();
     assertThat(self.dead()).isFalse();
+  }
+
+  /** As of two containers that share a host's name: neither sees the other's processes. */
+  @Test
+  void anOwnerInAnotherPidNamespaceIsNotTakenForDead() throws Exception {
+    LockOwner gone = formerOwner("far", NOW);
+    LockOwner hidden =
+        new LockOwner(
+            gone.token(),
+            gone.runId(),
+            gone.command(),
+            gone.application(),
+            gone.user(),
+            gone.host(),
+            gone.boot().replaceFirst("pid:.*", "pid:[1]"),
+            gone.pid(),
+            gone.processStarted(),
+            gone.started(),
+            gone.heartbeat());
+    assumeThat(gone.boot()).as("Linux tells pid namespaces").contains("pid:[");
+    assertThat(gone.dead()).isTrue();
+    assertThat(hidden.dead()).isFalse();
+  }
+
+  /** Another run moves the dead owner's lock away between this run's look at it and its move. */
+  @Test
+  void aLockThatAnotherRunMovesAwayFirstIsLookedAtAgain() throws Exception {
+    write(formerOwner("killed", NOW));
+    Storage racing =
+        new Storage(Outputs.CONF, temp.toString()) {
+          private boolean first = true;
+
+          @Override
+          public void rename(String from, String to) throws IOException {
+            if (first) {
+              first = false;
+              delete(from);
+            }
+            super.rename(from, to);
+          }
+        };
+    LockOwner next = self("next", NOW);
+    try (OutputLock lock = OutputLock.take(racing, next, null, at(NOW), time -> {})) {
+      lock.ensureHeld();
+      assertThat(OutputLock.holder(storage)).contains(next);
+    }
+  }
+
+  /** What {@code inspect} and {@code history} go by. */
+  @Test
+  void onlyARunThatShowsLifeIsTheWriter() throws Exception {
+    String output = temp.toString();
+    assertThat(Inspection.writer(Outputs.CONF, output)).isEmpty();
+    write(self("lives", Instant.now()));
+    assertThat(Inspection.writer(Outputs.CONF, output)).contains("lives");
+    write(formerOwner("killed", Instant.now()));
+    assertThat(Inspection.writer(Outputs.CONF, output)).isEmpty();
+    write(elsewhere("silent", Instant.now().minus(Duration.ofMinutes(3))));
+    assertThat(Inspection.writer(Outputs.CONF, output)).isEmpty();
   }
 
   @Test
