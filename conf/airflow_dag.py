@@ -37,8 +37,9 @@ with DAG(
     catchup=False,
     # A second run on the same output would be refused by the lock of the first.
     max_active_runs=1,
-    # A run that is tried again goes on with the wave that it had not finished.
-    default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
+    # A run that is tried again goes on with the wave that it had not finished; after three minutes, since the lock of a driver that
+    # died on another host is respected for two.
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=3)},
 ) as dag:
     prefill = submit(
         "prefill",
@@ -55,6 +56,9 @@ with DAG(
             "--emit",
             "kv,logits",
             "--require-gpu",
+            # Of a document that has changed, only the newest cache stays; readers have a day to end with the older.
+            "--retain",
+            "newest",
         ],
     )
     # Counts, checksums, completeness; exit code 3, and so a failed task, if anything is wrong.

@@ -52,7 +52,7 @@ class KubernetesFileTest {
         .anyMatch(problem -> problem.startsWith(".spec.template.executer is unknown"))
         .anyMatch(problem -> problem.startsWith(".spec.template.executor.cores is below 1"))
         .anyMatch(problem -> problem.contains("maxFailures is not of type \"string\": 4"))
-        .anyMatch(problem -> problem.contains("arguments[12] is not of type"));
+        .anyMatch(problem -> problem.contains("arguments[14] is not of type"));
   }
 
   @Test
