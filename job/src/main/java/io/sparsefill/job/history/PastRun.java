@@ -23,7 +23,7 @@ public record PastRun(
     RunRecord sums,
     double engineSeconds,
     double idle) {
-  /** It has the folder's lock. */
+  /** It has the folder's lock, and shows life. */
   public static final String RUNNING = "running";
 
   /** Pre-filled documents of which the folder held no content. */

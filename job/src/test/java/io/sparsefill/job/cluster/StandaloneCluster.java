@@ -40,8 +40,12 @@ final class StandaloneCluster implements AutoCloseable {
     StandaloneCluster cluster = new StandaloneCluster(folder);
     try {
       cluster.startMaster();
+      List<SparkProcess> workers = new ArrayList<>();
       for (String address : gpuAddresses) {
-        cluster.startWorker(address);
+        workers.add(cluster.startWorker(address));
+      }
+      for (SparkProcess worker : workers) {
+        worker.awaits(WORKER);
       }
       return cluster;
     } catch (IOException | InterruptedException | RuntimeException e) {
@@ -63,7 +67,7 @@ final class StandaloneCluster implements AutoCloseable {
     master = process.awaits(MASTER);
   }
 
-  private void startWorker(String gpuAddress) throws IOException, InterruptedException {
+  private SparkProcess startWorker(String gpuAddress) throws IOException {
     Path script = folder.resolve("gpus-" + gpuAddress + ".sh");
     Files.writeString(
         script, "#!/bin/sh\necho '{\"name\": \"gpu\", \"addresses\": [\"" + gpuAddress + "\"]}'\n");
@@ -100,7 +104,7 @@ final class StandaloneCluster implements AutoCloseable {
                 work(gpuAddress).toString(),
                 master));
     processes.push(process);
-    process.awaits(WORKER);
+    return process;
   }
 
   /** What a worker builds the commands of drivers and executors from: RELEASE and jars. */

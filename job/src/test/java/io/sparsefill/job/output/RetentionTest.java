@@ -212,7 +212,7 @@ class RetentionTest {
         assertThat(expected).hasMessage("killed");
       }
       bothReadersFindEveryDocumentWhole();
-      if (changes % 16 == 3) {
+      if (changes % 32 == 19) {
         verify();
       }
       Storage storage = storage();
