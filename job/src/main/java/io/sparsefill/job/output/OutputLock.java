@@ -137,15 +137,15 @@ final class OutputLock implements AutoCloseable {
       Storage storage, LockOwner holder, String breakLock, Clock clock, Pause pause)
       throws IOException {
     boolean named = holder.runId().equals(breakLock);
-    if (breakLock != null && !named) {
-      throw new OutputRefused(
-          "Cannot break the lock of run %s: %s is locked by %s; give its name if that is the one"
-              .formatted(breakLock, storage.root(), holder.described()));
-    }
     if (holder.dead()) {
       return Optional.of("its process is gone");
     }
     if (!named && holder.unseen(clock.instant()).compareTo(STALE) <= 0) {
+      if (breakLock != null) {
+        throw new OutputRefused(
+            "Cannot break the lock of run %s: %s is locked by %s; give its name if that is the one"
+                .formatted(breakLock, storage.root(), holder.described()));
+      }
       throw held(storage, holder, clock.instant());
     }
     LOG.info(

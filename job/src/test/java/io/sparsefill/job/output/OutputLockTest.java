@@ -324,16 +324,21 @@ class OutputLockTest {
   }
 
   @Test
-  void aLockOfAnotherRunThanTheNamedOneIsNotBroken() throws Exception {
+  void aLockOfAnotherRunThanTheNamedOneIsAsWithoutTheName() throws Exception {
     try (OutputLock other = take(elsewhere("far", NOW), at(NOW))) {
-      Instant late = NOW.plusSeconds(500);
-      assertThatThrownBy(() -> take(self("next", late), "near", at(late), time -> {}))
+      Instant soon = NOW.plusSeconds(5);
+      assertThatThrownBy(() -> take(self("next", soon), "near", at(soon), time -> {}))
           .isInstanceOf(OutputRefused.class)
           .hasMessageContaining("Cannot break the lock of run near")
           .hasMessageContaining("run far");
       other.ensureHeld();
     }
     take(self("next", NOW), "far", at(NOW), time -> {}).close(); // there is none any more
+    write(formerOwner("killed", NOW));
+    take(self("next", NOW), "near", at(NOW), time -> {}).close();
+    write(elsewhere("far", NOW));
+    Instant late = NOW.plusSeconds(500);
+    take(self("next", late), "near", at(late), time -> {}).close();
   }
 
   /** As an earlier version wrote it. */
