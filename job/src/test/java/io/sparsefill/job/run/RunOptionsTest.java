@@ -101,7 +101,7 @@ class RunOptionsTest {
 
   @ParameterizedTest
   @CsvSource({
-    "KV_DTYPE, fp8, 'bf16, fp16 and fp32'",
+    "KV_DTYPE, int8, 'bf16, fp16, fp32 and fp8'",
     "EMIT, 'kv,keys', 'kv, logits, nll, token-nll, hidden'",
     "ON_TOO_LONG, cut, 'fail, truncate, skip'",
     "BOS, yes, 'auto, always'",
