@@ -33,6 +33,7 @@ public final class OutputFolder implements AutoCloseable {
   private final FinishedDocuments finished;
   private Manifest manifest;
   private long changed;
+  private long deletedBytes;
 
   private OutputFolder(
       Storage storage,
@@ -128,8 +129,7 @@ public final class OutputFolder implements AutoCloseable {
 
   /**
    * A name for the next run over a folder: it begins with the time, and sorts behind those of all
-   * runs that the folder has, also where their machines' clocks were ahead of this one's. Nothing
-   * is locked or changed.
+   * runs that the folder has, also where their machines' clocks were ahead of this one's.
    *
    * @throws OutputRefused when the folder holds something else
    */
@@ -242,7 +242,7 @@ public final class OutputFolder implements AutoCloseable {
   /**
    * Deletes those files of retired waves whose time has come, see {@link Leftovers}.
    *
-   * @return bytes of the deleted files
+   * @return bytes of all files that were, by the opening too
    */
   long deleteRetired() throws IOException {
     Leftovers.Deleted deleted = Leftovers.deleteRetired(storage, manifest, clock.instant());
@@ -250,7 +250,8 @@ public final class OutputFolder implements AutoCloseable {
       manifest = manifest.without(deleted.waves());
       ManifestStore.save(storage, manifest);
     }
-    return deleted.bytes();
+    deletedBytes += deleted.bytes();
+    return deletedBytes;
   }
 
   private Wave commit(

@@ -128,9 +128,11 @@ public final class Retention {
       }
       report = report.plus(wave, bytes);
     }
-    long deleted = folder.deleteRetired();
-    folder.recordEnd(RunRecord.DONE, null, (System.nanoTime() - started) / 1e9);
-    return report.withDeleted(deleted);
+    report = report.withDeleted(folder.deleteRetired());
+    if (report.hasChanged()) { // else every scheduled run would have a second line in the history
+      folder.recordEnd(RunRecord.DONE, null, (System.nanoTime() - started) / 1e9);
+    }
+    return report;
   }
 
   private static Manifest manifest(Storage storage, String output) throws IOException {

@@ -57,6 +57,11 @@ public record RetentionReport(
         output, planned, grace, documents, copied, dropped, oldBytes, newBytes, bytes);
   }
 
+  /** Whether waves were taken out or files deleted. */
+  boolean hasChanged() {
+    return copied + dropped > 0 || deletedBytes > 0;
+  }
+
   /** For people. */
   public String text() {
     if (copied + dropped == 0) {

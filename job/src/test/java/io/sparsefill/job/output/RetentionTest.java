@@ -357,6 +357,33 @@ class RetentionTest {
       assertThat(retain(folder, storage, newest(Duration.ZERO)).text())
           .isEqualTo("Nothing is superseded.");
     }
+    assertThat(ManifestStore.load(storage).orElseThrow().runs())
+        .as("which no history tells")
+        .extracting(Manifest.Run::runId)
+        .containsExactly("r1", "r2");
+  }
+
+  @Test
+  void whatAnEarlierRetentionTookOutIsDeletedAndTold() throws Exception {
+    fill(out);
+    Storage storage = storage();
+    try (OutputFolder folder = open(storage, "r4", NOW)) {
+      retain(folder, storage, newest(Duration.ofHours(1)));
+    }
+    long old =
+        ManifestStore.load(storage).orElseThrow().retired().stream()
+            .flatMap(wave -> wave.files().stream())
+            .mapToLong(StoredFile::bytes)
+            .sum();
+    try (OutputFolder folder = open(storage, "r5", NOW.plus(Duration.ofHours(2)))) {
+      RetentionReport report = retain(folder, storage, newest(Duration.ofHours(1)));
+      assertThat(report.deletedBytes()).isPositive().isEqualTo(old);
+      assertThat(report.text())
+          .matches("Nothing is superseded; [0-9,]+ bytes of earlier ones are deleted[.]");
+    }
+    assertThat(ManifestStore.load(storage).orElseThrow().runs())
+        .extracting(Manifest.Run::runId)
+        .contains("r5");
   }
 
   @Test
