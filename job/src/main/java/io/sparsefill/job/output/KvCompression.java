@@ -32,17 +32,20 @@ public enum KvCompression {
   }
 
   /**
-   * Reads a label.
+   * Reads a label; {@code none} is another word for {@code uncompressed}.
    *
    * @throws IllegalArgumentException naming the accepted labels
    */
   public static KvCompression of(String label) {
+    if (label.equals("none")) {
+      return UNCOMPRESSED;
+    }
     for (KvCompression compression : values()) {
       if (compression.label().equals(label)) {
         return compression;
       }
     }
     throw new IllegalArgumentException(
-        "Unknown KV compression '" + label + "': accepted are zstd and uncompressed");
+        "Unknown KV compression '" + label + "': accepted are zstd and uncompressed (or none)");
   }
 }

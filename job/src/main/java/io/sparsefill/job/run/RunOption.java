@@ -61,7 +61,10 @@ public enum RunOption {
       "bf16",
       "element type of stored keys and values: bf16, fp16, fp32 or fp8 (e4m3 with a scale for each token and head)"),
   BLOCK_TOKENS("N", "256", "tokens in one row of the kv table"),
-  KV_COMPRESSION("CODEC", "zstd", "compression of the kv table: zstd or uncompressed"),
+  KV_COMPRESSION(
+      "CODEC",
+      "zstd",
+      "compression of the kv table: zstd (byte planes apart), or none, which is uncompressed"),
   WRITER_THREADS(
       "N",
       "auto",

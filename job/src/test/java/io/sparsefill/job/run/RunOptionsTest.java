@@ -109,7 +109,7 @@ class RunOptionsTest {
     "BACKEND, gpu, 'auto, cpu, cuda'",
     "WEIGHTS, mapped, 'resident, stream'",
     "FORMAT, csv, 'auto, text, jsonl, parquet, table'",
-    "KV_COMPRESSION, gzip, 'zstd and uncompressed'",
+    "KV_COMPRESSION, gzip, 'zstd and uncompressed (or none)'",
     "WRITER_THREADS, 0, 'auto, or a number from 1 to 64'",
     "WRITER_THREADS, 65, 'auto, or a number from 1 to 64'",
     "WRITER_THREADS, many, 'auto, or a number from 1 to 64'",
@@ -152,5 +152,11 @@ class RunOptionsTest {
   @CsvSource({"abc, abc, 0", "abc, abd, 1", "abc, ab, 1", "'', abc, 3", "kitten, sitting, 3"})
   void editDistanceOfKnownPairs(String from, String to, int distance) {
     assertThat(OptionValues.editDistance(from, to)).isEqualTo(distance);
+  }
+
+  @Test
+  void noneIsAnotherWordForUncompressed() {
+    assertThat(KvCompression.of("none")).isEqualTo(KvCompression.UNCOMPRESSED);
+    assertThat(KvCompression.of("none").label()).isEqualTo("uncompressed");
   }
 }
