@@ -11,6 +11,7 @@ import io.sparsefill.kernels.HeadPattern;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * The pattern of every head of a model, as MInference's pattern files hold them: a JSON list over
@@ -87,7 +88,8 @@ public final class PatternTable {
    *
    * @param json the file's content
    * @param layers layers of the model; the file must have as many
-   * @param heads query heads; heads that a layer leaves out get {@link #DEFAULT}
+   * @param heads query heads; heads that a layer leaves out get {@link #DEFAULT}, but a file whose
+   *     layers all name the same first heads and no others is one of a smaller model
    * @throws IllegalArgumentException saying which layer and head is wrong
    */
   public static PatternTable parse(String json, int layers, int heads) {
@@ -107,7 +109,25 @@ public final class PatternTable {
     for (int l = 0; l < layers; l++) {
       table.add(layer(root.get(l), l, heads));
     }
+    refuseFewerHeads(root, heads);
     return new PatternTable(table);
+  }
+
+  private static void refuseFewerHeads(JsonNode root, int heads) {
+    int named = root.get(0).size();
+    for (JsonNode layer : root) {
+      boolean firstHeads =
+          layer.size() == named
+              && IntStream.range(0, named).allMatch(h -> layer.has(Integer.toString(h)));
+      if (!firstHeads) {
+        return;
+      }
+    }
+    if (named > 0 && named < heads) {
+      throw new IllegalArgumentException(
+          "Cannot use the pattern file: its layers have heads 0 to %d, but the model has heads 0 to %d"
+              .formatted(named - 1, heads - 1));
+    }
   }
 
   private static List<Entry> layer(JsonNode layer, int l, int heads) {

@@ -68,6 +68,14 @@ class PatternTableTest {
   }
 
   @Test
+  void aFileOfAModelWithFewerHeadsIsRefused() {
+    assertThatThrownBy(() -> PatternTable.parse(SAMPLE, 2, 4))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage(
+            "Cannot use the pattern file: its layers have heads 0 to 1, but the model has heads 0 to 3");
+  }
+
+  @Test
   void blockSparseTakes100TilesAsMInferenceDoesUnlessTheSecondSizeIsZero() {
     PatternTable table = PatternTable.parse("[{\"0\": [\"block_sparse\", 0, 7]}]", 1, 1);
     assertThat(table.layer(0)).isEqualTo(List.of(new Entry("block_sparse", 0, 7, 0)));
