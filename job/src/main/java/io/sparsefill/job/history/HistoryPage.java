@@ -118,8 +118,8 @@ public final class HistoryPage {
       rows.add(
           List.of(
               run.runId(),
-              run.started().replaceFirst("[.]\\d+", ""),
-              run.state() + (run.command().equals("run") ? "" : " (" + run.command() + ")"),
+              run.startedSecond(),
+              run.ended(),
               Unit.COUNT.format(run.added()),
               Unit.COUNT.format(run.sums().changed()),
               run.sums().unchanged() == null ? "–" : Unit.COUNT.format(run.sums().unchanged()),
@@ -132,22 +132,6 @@ public final class HistoryPage {
               Unit.NUMBER.format(run.cost(history.pricePerHour()))));
     }
     Collections.reverse(rows);
-    return new Table(
-        "",
-        List.of(
-            "run",
-            "started",
-            "ended",
-            "new",
-            "changed",
-            "unchanged",
-            "failed",
-            "tokens",
-            "seconds",
-            "idle",
-            "tokens/s",
-            "bytes",
-            "cost"),
-        rows);
+    return new Table("", HistoryText.COLUMNS, rows);
   }
 }

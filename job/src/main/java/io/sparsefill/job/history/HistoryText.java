@@ -11,31 +11,34 @@ import java.util.Locale;
 
 /** A history as lines of text, and as one line of JSON. */
 public final class HistoryText {
+  /** What is told of each run, in text and on the page. */
+  static final List<String> COLUMNS =
+      List.of(
+          "run",
+          "started",
+          "ended",
+          "new",
+          "changed",
+          "unchanged",
+          "failed",
+          "tokens",
+          "seconds",
+          "idle",
+          "tokens/s",
+          "bytes",
+          "cost");
+
   private HistoryText() {}
 
   /** A row for each run, then errors by kind and the sums. */
   public static List<String> lines(History history) {
-    TextTable table =
-        new TextTable(
-            "run",
-            "started",
-            "ended",
-            "new",
-            "changed",
-            "unchanged",
-            "failed",
-            "tokens",
-            "seconds",
-            "idle",
-            "tokens/s",
-            "bytes",
-            "cost");
+    TextTable table = new TextTable(COLUMNS.toArray(String[]::new));
     for (PastRun run : history.runs()) {
       boolean prefilled = run.sums().tokens() > 0;
       table.add(
           run.runId(),
-          run.started().replaceFirst("[.]\\d+", ""),
-          run.state() + (run.command().equals("run") ? "" : " (" + run.command() + ")"),
+          run.startedSecond(),
+          run.ended(),
           format("%,d", run.added()),
           format("%,d", run.sums().changed()),
           run.sums().unchanged() == null ? "-" : format("%,d", run.sums().unchanged()),

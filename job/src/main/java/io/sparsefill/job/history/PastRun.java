@@ -26,6 +26,16 @@ public record PastRun(
   /** It has the folder's lock, and shows life. */
   public static final String RUNNING = "running";
 
+  /** When it began, without parts of a second. */
+  String startedSecond() {
+    return started.replaceFirst("[.]\\d+", "");
+  }
+
+  /** How it ended, with its command unless that is {@code run}. */
+  String ended() {
+    return state + (command.equals("run") ? "" : " (" + command + ")");
+  }
+
   /** Pre-filled documents of which the folder held no content. */
   public long added() {
     return sums.ok() - sums.changed();

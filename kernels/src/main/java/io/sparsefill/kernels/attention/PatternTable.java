@@ -113,6 +113,10 @@ public final class PatternTable {
     return new PatternTable(table);
   }
 
+  /**
+   * The default is for single heads that a file leaves out. Where every layer has heads 0 .. n - 1
+   * alone, it would silently become the pattern of all further heads of a larger model.
+   */
   private static void refuseFewerHeads(JsonNode root, int heads) {
     int named = root.get(0).size();
     for (JsonNode layer : root) {
